@@ -93,6 +93,8 @@ class LiveUniverse:
         self._label_rules: LabelRules | None = None
         self._built: set[str] = set()
         self._pinned: set[tuple[str, str]] = set()
+        self._wheelless: set[str] = set()
+        """projects of the matrix that a search found no wheel of"""
         self._sourced: dict[int, SourcedProject] = {}
         self._unread_sources: list[str] = []
         """projects (and archives) that `offline` kept from being read in this attempt"""
@@ -278,6 +280,10 @@ class LiveUniverse:
         """Whether the goal names this very release."""
         return (name, version) in self._pinned
 
+    def lacks_wheels(self, name: str) -> bool:
+        """Whether a search found no wheel of a project of the matrix."""
+        return name in self._wheelless
+
     def _note_pins(self, requirements: Iterable[ProjectRequirement]) -> None:
         for requirement in requirements:
             for clause in specifier_set(requirement.specifier):
@@ -287,7 +293,7 @@ class LiveUniverse:
     def _with_sources(self, project: Project) -> Project:
         """The project with its source archives, where those may be built."""
         name = project.name
-        if not (self.matrix.component(name).sdists or name in self._built):
+        if not (self.matrix.component(name).sdists or name in self._built | self._wheelless):
             is_pinned = any(name == pinned for pinned, _ in self._pinned)
             newest = project.release(project.versions[-1]) if is_plain(project) else None
             if newest is None or not (is_pinned or newest.is_source_only):
@@ -611,10 +617,30 @@ class LiveUniverse:
             if blocker.name not in self._filled and self._may_have_more(blocker)
         }
         is_wider = self._look_wider(names)
+        bare = {
+            blocker.name
+            for blocker in blockers or ()
+            if not blocker.has_candidate and self._has_bare_release(blocker)
+        } - self._wheelless
+        self._wheelless |= bare
         # What a project of the matrix requires may be held by nobody but an index.
         opens = not self._opened and not self._offline and any(map(self._is_outside, names))
         self._opened |= opens
-        return self._fill(fresh) or is_wider or opens or (blockers is None and not was_patient)
+        has_more = self._fill(fresh) or is_wider or opens or bool(bare)
+        return has_more or (blockers is None and not was_patient)
+
+    def _has_bare_release(self, blocker: Blocker) -> bool:
+        """Whether the matrix has a release without a wheel that the goal's specifiers allow."""
+        matrix_project = self.matrix.project(blocker.name)
+        return (
+            matrix_project is not None
+            and is_plain(matrix_project)
+            and any(
+                matrix_project.release(version).is_source_only
+                for version in matrix_project.versions
+                if all(accepts(specifier, version) for specifier in blocker.specifiers)
+            )
+        )
 
     def _is_outside(self, name: str) -> bool:
         is_virtual = self.matrix.component(name).is_virtual

@@ -383,8 +383,8 @@ class Problem:
         """Return whether the source distribution of a release is worth a look.
 
         For a release of the matrix an index would have to be asked. What is curated about it, the
-        user's permission and an exact pin are reasons for that, and that the project's newest
-        release has no wheel at all.
+        user's permission and an exact pin are reasons for that, that the project's newest release
+        has no wheel at all, and that a search found none of the days that the goal allows.
         """
         project = self.matrix.project(name)
         if project is None or version not in project or name in self.goal.allow_build:
@@ -393,7 +393,11 @@ class Problem:
             stated = self._stated_source(name, version)
             return stated is not None and stated.kind == PURE
         newest = project.release(project.versions[-1])
-        return newest.is_source_only or self.universe.is_pinned(name, version)
+        return (
+            newest.is_source_only
+            or self.universe.is_pinned(name, version)
+            or self.universe.lacks_wheels(name)
+        )
 
     def _has_wheel(self, release: Release) -> bool:
         exact = self._fit.ranker(NOTHING)
