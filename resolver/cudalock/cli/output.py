@@ -252,7 +252,7 @@ def _mirror_remarks(lock: Lock, options: OutputOptions) -> Iterator[str]:
         return
     wheels = [wheel_for(pin, target) for pin in lock.pins for target in targets_of(pin, lock)]
     urls = [wheel.url for wheel in wheels if wheel.url]
-    urls += [index.url for index in lock.indexes]
+    urls += [index.url for index in lock.indexes if index.url]
     urls += [options.index_url] if options.index_url else []
     for mirror in options.mirrors.mirrors:
         # An index is named without the slash that every original and mirror ends with.
