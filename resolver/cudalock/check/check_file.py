@@ -15,7 +15,7 @@ from cudalock.check.conda import (
     replaced,
     with_project_names,
 )
-from cudalock.check.file_pins import Lines
+from cudalock.check.file_pins import FileLines
 from cudalock.check.source_builds import offered_in_extra
 from cudalock.check.source_fix import source_fixes
 from cudalock.check.static import static_findings
@@ -124,7 +124,7 @@ class _Checker:
             file = with_project_names(file, rules)
         python = python_of(file, universe.matrix)
         self.file = file = file if python is None else replace(file, python=python)
-        self._lines = Lines(file, universe.matrix, cuda)
+        self._lines = FileLines(file, universe.matrix, cuda)
         self.images = BaseImages(file, universe.matrix, self.stack, image)
         self._names = {
             declared.name for declared in file.everything() if declared.name in self.stack
