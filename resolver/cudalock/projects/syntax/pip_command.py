@@ -56,7 +56,7 @@ _NOT_RUN: Final = {"echo", "printf"}
 
 
 @dataclass(slots=True)
-class InstallCommand:
+class PipInstall:
     """The requirements, indexes and options of one command."""
 
     declared: list[Declared] = field(default_factory=list)
@@ -66,7 +66,7 @@ class InstallCommand:
     nested: list[ProjectFile] = field(default_factory=list)
 
 
-def read(words: list[Word], text: Text, nested: Nested | None = None) -> InstallCommand | None:
+def read(words: list[Word], text: Text, nested: Nested | None = None) -> PipInstall | None:
     """Read a command; None for one that is not `pip install`.
 
     An index that replaces the package index serves this command alone, so its entries get it.
@@ -99,7 +99,7 @@ class _Command:
         self.text = text
         self.nested_reader = nested
         self.reader = Reader(text, False)
-        self.installed = InstallCommand()
+        self.installed = PipInstall()
 
     def read(self, words: list[Word]) -> None:
         waiting: str | None = None
@@ -170,7 +170,7 @@ class _Command:
                 replace(requirement, text=written, place=place, version_place=None)
             )
 
-    def result(self) -> InstallCommand:
+    def result(self) -> PipInstall:
         # Only the last counts for pip; explicit, since the other commands of the file do not use
         # it.
         own = [index for index in self.installed.indexes if index.kind == "index-url"]
