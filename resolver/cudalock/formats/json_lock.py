@@ -42,7 +42,7 @@ from cudalock.goals.goal import stated_accelerator
 from cudalock.lock import require_hashes
 from cudalock.lock.wheels import all_wheels
 from cudalock.targets.accelerators import DEFAULT, OPTION
-from cudalock.text import json_text
+from cudalock.text import json_text, read_json
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -109,19 +109,11 @@ def read(text: str) -> Lock:
     Raises BadFile for another text.
     """
     try:
-        document = json.loads(text)
+        document = read_json(text)
         if document["schema"] != SCHEMA:
             raise BadFile(f"unknown schema `{document['schema']}`: a lock has `{SCHEMA}`")
         return _lock(document)
-    # Deep nesting is a RecursionError in the json module.
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        BadSpecifier,
-    ) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, BadSpecifier) as error:
         raise BadFile(f"invalid JSON lock: {type(error).__name__} {error}") from None
 
 
