@@ -286,5 +286,6 @@ def _flag_requirements(request: Request) -> tuple[ProjectRequirement, ...]:
 
     name = read_switches().framework
     specifiers = [parse_version_spec(name, text)[0] for text in request.framework]
+    # `--torch 2.5` is a series, as the phrase reads it.
     stated = {Stated.of(name, specifier) for specifier in specifiers}
     return tuple(sorted(stated | set(map(Stated.of, request.switches)), key=str))

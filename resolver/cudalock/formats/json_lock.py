@@ -294,6 +294,7 @@ def _goal(goal: Goal) -> dict[str, Any]:
         # Notes are of the reading, and the wish for CUDA has a key of its own.
         if field.name not in ("notes", OPTION):
             table[field.name] = list(map(str, stated)) if isinstance(stated, tuple) else stated
+    # Named, so that a reader need not know which of two comes first.
     toolkit = goal.toolkit and {"version": goal.toolkit[0], "parts": list(goal.toolkit[1])}
     return {**table, "toolkit": toolkit, DEFAULT.name: goal.cuda, **_of_another(goal)}
 
