@@ -189,7 +189,8 @@ class _PoetryEdit(uv_lined.LinedEdit):
     def _set_poetry_sources(self) -> dict[str, str]:
         """Write the indexes of the lines, and return their names in the file, by id."""
         present = self._table(*POETRY).get("source", [])
-        present = present if isinstance(present, list) else []
+        if not isinstance(present, list):
+            raise self._bad("tool.poetry.source", "it is not a list of tables")
         used = {
             where
             for lines in self._parted().values()
