@@ -235,7 +235,7 @@ def _advice_on_age(
     from cudalock.generate.git import last_commit
 
     goal = questions[0][0]
-    if goal.exclude_newer or all("==" in text for text in goal.requirements):
+    if goal.exclude_newer or all(stated.is_pin for stated in goal.requirements):
         return None
     day = last_commit(repository.root, repository.inputs)
     if day is None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cudalock.generate.read import Repository
     from cudalock.generate.solve import Answerable
     from cudalock.generate.update_lock import Held
-    from cudalock.goals import Query, Request
+    from cudalock.goals import ProjectRequirement, Query, Request
     from cudalock.lock import Lock
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
@@ -237,7 +237,7 @@ def build(
         from cudalock.cli.keep import build_additions
 
         command += f" --image {shell_word(kept.path)}"
-        lock = build_additions(queries, universe, kept, ("all",), options.output, command)
+        lock = build_additions(queries, universe, kept, (), options.output, command)
     notes = lock_notes(prepared.repository, prepared.solvable, lock)
     return replace(lock, notes=(*lock.notes, *notes))
 
@@ -285,10 +285,12 @@ def command_of(
     return shell_command(["cudalock", "generate", *words])
 
 
-def _flag_requirements(request: Request) -> tuple[str, ...]:
+def _flag_requirements(request: Request) -> tuple[ProjectRequirement, ...]:
+    from cudalock.goals import ProjectRequirement as Stated
     from cudalock.goals.switches import read_switches
     from cudalock.goals.values import parse_version_spec
 
     name = read_switches().framework
-    versions = [name + parse_version_spec(name, text)[0] for text in request.framework]
-    return tuple(sorted({*versions, *request.switches}))
+    specifiers = [parse_version_spec(name, text)[0] for text in request.framework]
+    stated = {Stated.of(name, specifier) for specifier in specifiers}
+    return tuple(sorted(stated | set(map(Stated.of, request.switches)), key=str))
