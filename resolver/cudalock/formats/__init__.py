@@ -207,9 +207,7 @@ def format_of(path: str | PurePath) -> str | None:
     name = PurePath(path).name.lower()
     if name.startswith("pylock.") and name.endswith(".toml"):  # pylock.NAME.toml of PEP 751
         return "pylock"
-    matching = [
-        known for known, row in FORMATS.items() if row.suffix and name.endswith(row.suffix)
-    ]
+    matching = [known for known, row in FORMATS.items() if row.suffix and name.endswith(row.suffix)]
     # The longest ending: `constraints.txt` is not just any `.txt`.
     by_ending = max(matching, key=lambda known: len(FORMATS[known].suffix), default=None)
     by_pattern = (known for known, row in FORMATS.items() if re.fullmatch(row.pattern, name))

@@ -63,6 +63,7 @@ def read_held_line(path: Path, name: str, targets: Iterable[Target], matrix: Mat
     file = read_file(path)
     pins: dict[Limit, None] = {}
     if file.forks:
+        # By target, since a lock's entries count along its requirements.
         fork = next((each for each in file.forks if _is_fork(each, name)), None)
         for target in targets if fork is not None else ():
             marker = full_marker(target)
