@@ -77,6 +77,7 @@ def _lines_hint(request: Request, defaults: Request, universe: Universe, here: H
 
     with suppress(CudalockError):
         lines = read_lines(request, universe, defaults, here)
+        # The goal is the same in all of them but for this.
         wishes = [queries[0][0].accelerator for queries in lines]
         goal = lines[0][0][0]
         words = command_words(goal, *(target for _, target in lines[0]), wishes=wishes)
