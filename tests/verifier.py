@@ -741,9 +741,9 @@ class _Verifier:
     # -- the goal and the metadata ------------------------------------------------------------
 
     def _check_goal(self) -> None:
-        for text in self.goal.requirements:
+        for text in map(str, self.goal.requirements):
             self._check_wish(text, must_be_there=True)
-        for text in self.goal.constraints:
+        for text in map(str, self.goal.constraints):
             self._check_wish(text, must_be_there=False)
         if FRAMEWORK in self.found.rows:
             self._check_cuda()
@@ -787,7 +787,7 @@ class _Verifier:
         asked: dict[str, set[str]] = {}
         waiting = [
             (self.book.meant(canonicalize_name(parsed.name), self.environment), parsed.extras)
-            for parsed in map(requirement, self.goal.requirements)
+            for parsed in map(requirement, map(str, self.goal.requirements))
             if parsed.marker is None or parsed.marker.evaluate(self.environment)
         ]
         while waiting:
@@ -826,7 +826,7 @@ class _Verifier:
             for name, specifier, _ in self.book.wanted(row, self.environment, extras_named(row)):
                 if is_pin(specifier):
                     yanked.discard(name)
-        for parsed in map(requirement, self.goal.requirements + self.goal.constraints):
+        for parsed in map(requirement, map(str, self.goal.requirements + self.goal.constraints)):
             if is_pin(str(parsed.specifier)):
                 yanked.discard(self.book.meant(canonicalize_name(parsed.name), self.environment))
         for name in sorted(yanked):
@@ -856,7 +856,7 @@ def wanted_accelerator(target: Target) -> str | None:
 def _names_a_build(goal: Goal) -> bool:
     return any(
         canonicalize_name(parsed.name) == FRAMEWORK and "+" in str(parsed.specifier)
-        for parsed in map(requirement, (*goal.requirements, *goal.constraints))
+        for parsed in map(requirement, map(str, goal.requirements + goal.constraints))
     )
 
 

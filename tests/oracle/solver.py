@@ -49,7 +49,7 @@ from tests.verifier import (
 )
 
 if TYPE_CHECKING:
-    from cudalock.goals import Goal
+    from cudalock.goals import Goal, ProjectRequirement
     from cudalock.targets import Target
 
 SOLVER: Final = "minisat22"
@@ -101,7 +101,7 @@ class Oracle:
     def _formula(self, goal: Goal, target: Target) -> Formula:
         if goal.toolkit or goal.cudnn:
             raise NotImplementedError("the oracle does not read the vendor's tables")
-        texts = goal.requirements + goal.constraints
+        texts = tuple(map(str, goal.requirements + goal.constraints))
         special = tuple(text for text in texts if requirement(text).specifier.prereleases)
         key = (target, goal.builders, goal.exclude_newer, special)
         if key not in self._formulas:
@@ -368,7 +368,7 @@ class Formula:
 
     def _is_offered(self, row: Row) -> bool:
         python = self.environment["python_full_version"]
-        texts = self.goal.requirements + self.goal.constraints
+        texts = tuple(map(str, self.goal.requirements + self.goal.constraints))
         about = [each for each in map(requirement, texts) if each.name == row.project]
         if version_of(row.version).is_prerelease and not any(
             each.specifier.prereleases for each in about
@@ -727,9 +727,9 @@ def _fits(choice: Row | Value, key: str) -> bool:
 
 
 def _roots(
-    book: Book, texts: Iterable[str], environment: Mapping[str, str]
+    book: Book, stated: Iterable[ProjectRequirement], environment: Mapping[str, str]
 ) -> Iterator[tuple[str, str, list[str]]]:
-    for parsed in map(requirement, texts):
+    for parsed in map(requirement, map(str, stated)):
         if parsed.marker is None or parsed.marker.evaluate(dict(environment)):
             name = book.meant(canonicalize_name(parsed.name), environment)
             yield name, str(parsed.specifier), sorted(parsed.extras)
@@ -738,5 +738,5 @@ def _roots(
 def _names_a_build(goal: Goal) -> bool:
     return any(
         parsed.name == FRAMEWORK and "+" in str(parsed.specifier)
-        for parsed in map(requirement, goal.requirements + goal.constraints)
+        for parsed in map(requirement, map(str, goal.requirements + goal.constraints))
     )

@@ -154,7 +154,7 @@ WINDOWS = Target("3.12", "windows-x86_64")
             Target("3.12", "linux-aarch64", gpus=("8.0", "10.0")),
         ),
     ],
-    ids=lambda value: " ".join(value.requirements) if isinstance(value, Goal) else value.label,
+    ids=lambda one: " ".join(map(str, one.requirements)) if isinstance(one, Goal) else one.label,
 )
 def test_the_engine_agrees_on_other_goals(goal: Goal, target: Target) -> None:
     assert disagreement(goal, target) is None
