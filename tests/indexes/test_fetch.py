@@ -22,7 +22,7 @@ from cudalock.formats import WriteOptions, load_format
 from cudalock.indexes.client import Web
 from cudalock.indexes.downloads import ATTEMPTS, download
 from cudalock.projects.locks import locked_wheels
-from cudalock.projects.locks.locked_wheels import Wanted
+from cudalock.projects.locks.locked_wheels import WheelToFetch
 from cudalock.targets import Target
 from tests.local_index import LocalIndex, build_wheel, clean_environment, make_environment, run_tool
 from tests.sample_locks import NUMPY, lock, pin
@@ -355,7 +355,9 @@ def test_a_lock_that_is_none(tmp_path: Path) -> None:
 def test_a_windows_path_is_a_wheel_too(tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
     file.write_text("C:/w/a_b-1.0-py3-none-any.whl ; sys_platform == 'win32'\n")
-    assert locked_wheels.read(file).wheels == (Wanted("a-b", "a_b-1.0-py3-none-any.whl", None, ()),)
+    assert locked_wheels.read(file).wheels == (
+        WheelToFetch("a-b", "a_b-1.0-py3-none-any.whl", None, ()),
+    )
 
 
 # Without a network.

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cudalock.check.conda import conda_pin
-from cudalock.check.index_names import Places, has_nightlies
+from cudalock.check.index_names import IndexNames, has_nightlies
 from cudalock.check.source_builds import BuildRecipes
 from cudalock.compat.installed import plain_indexes
 from cudalock.compat.pins import PinnedProject
@@ -28,7 +28,7 @@ _FOR_BOTH = ("requirements", "constraints", "dockerfile")
 """The kinds of files that pip and uv both install from."""
 
 
-class Lines:
+class FileLines:
     """The lines of a file that the package index's tools install, group by group."""
 
     def __init__(self, file: ProjectFile, matrix: Matrix, conda_cuda: str | None = None) -> None:
@@ -36,7 +36,7 @@ class Lines:
         self.file = file
         self._conda_cuda = conda_cuda
         self._matrix = matrix
-        self._places = places = Places(matrix)
+        self._places = places = IndexNames(matrix)
         self._names = matrix.projects | matrix.file_sharers.keys()
         self._everywhere = places.of_file(file)
         self._in_uv_order = places.in_uv_order(file)
@@ -336,4 +336,4 @@ def _fragment(url: str) -> tuple[str, ...]:
     return (digest.partition("&")[0].lower(),) if separator else ()
 
 
-__all__ = ["Lines"]
+__all__ = ["FileLines"]

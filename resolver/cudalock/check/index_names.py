@@ -21,7 +21,7 @@ ANYWHERE = None
 _LOCAL_LABEL = r"/whl(?:/[a-z-]+)?/(\w+)/?$"
 
 
-class Places:
+class IndexNames:
     """Index addresses, as the matrix calls the indexes."""
 
     def __init__(self, matrix: Matrix) -> None:
@@ -166,4 +166,4 @@ def _plain(url: str) -> str:
     return f"{parts.hostname}{parts.path.rstrip('/')}"
 
 
-__all__ = ["ANYWHERE", "Places", "has_nightlies"]
+__all__ = ["ANYWHERE", "IndexNames", "has_nightlies"]

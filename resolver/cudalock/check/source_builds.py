@@ -83,7 +83,7 @@ def offered_in_extra(clash: PinConflict, file: ProjectFile, framework: str) -> P
     if not is_extra or not is_open or owner is None or not _is_published(owner):
         return clash
     fix = (
-        "keep it an extra, and tell users to add a wheel to their environment: `cudalock solve"
+        "keep it an extra, and advise users to add a wheel to their environment: `cudalock solve"
         f" --keep {framework} {declared.name}`; published metadata takes no URL"
     )
     return clash._replace(finding=replace(clash.finding, severity="warning", fix=fix), changes=())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cudalock.indexes.package_index import PackageIndexes
-    from cudalock.projects.locks.locked_wheels import LockedWheels, Wanted
+    from cudalock.projects.locks.locked_wheels import LockedWheels, WheelToFetch
 
 SCHEMA: Final = "cudalock.fetch/1"
 
@@ -114,7 +114,7 @@ def _all_locations(
                 yield _Location(file, url, sha256)
 
 
-def _locations(wheel: Wanted, indexes: PackageIndexes, folder: Path) -> Iterator[_Location]:
+def _locations(wheel: WheelToFetch, indexes: PackageIndexes, folder: Path) -> Iterator[_Location]:
     if wheel.file is None:
         for file, address in indexes.by_digest(wheel.project, wheel.digests):
             name = distribution_name(file, "the index")

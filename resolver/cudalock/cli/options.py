@@ -641,7 +641,7 @@ def _wheel_urls(request: Request) -> Iterator[tuple[str, str]]:
 def _with_files(request: Request, files: Iterable[str], constraints: Iterable[str]) -> Request:
     from cudalock.projects import asked_requirements
 
-    lines = asked_requirements.Lines()
+    lines = asked_requirements.RequestedLines()
     for file in files:
         lines.extend(asked_requirements.read(file))
     for file in constraints:

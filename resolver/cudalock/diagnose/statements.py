@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from cudalock.diagnose.machine import Clues
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.namesakes import Namesake
 
@@ -643,7 +643,7 @@ _FLOOR_WORDS: Final = ("required", "new enough", "incompatible. Please", "rror: 
 
 
 def read_statements(
-    text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+    text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
 ) -> Iterator[Statement]:
     """Yield the statements in a text. `versions` is project name to version."""
     reader = _StatementReader(text, versions, clues, matrix)
@@ -655,7 +655,7 @@ def read_statements(
 
 class _StatementReader:
     def __init__(
-        self, text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+        self, text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
     ) -> None:
         numbered = list(enumerate(text.lines, 1))
         self.lines = numbered[-_LINES:]

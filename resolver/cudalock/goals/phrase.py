@@ -39,9 +39,9 @@ from cudalock.matrix.phrases import (
     LONGEST_RUN,
     Application,
     CudaOf,
+    MachinePlace,
     Meaning,
     Output,
-    Place,
     Refused,
     longest,
 )
@@ -87,7 +87,7 @@ _LATEST: Final = "latest"
 _EXAMPLE: Final = "name components, versions and the machine: `torch 2.6 + FA2 py3.11, my 4090`"
 
 
-class Parsed(NamedTuple):
+class ParsedPhrase(NamedTuple):
     """What a phrase states, as text but for the projects; each tuple in the order of the words."""
 
     projects: tuple[RequestedProject, ...] = ()
@@ -103,7 +103,7 @@ class Parsed(NamedTuple):
     """what was made of words that are no part of a goal"""
 
 
-def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
+def parse_phrase(words: Sequence[str], known: Known) -> ParsedPhrase:
     """Read `words`, the arguments as the shell split them.
 
     An argument that is a requirement by its own operator is read whole, markers and extras
@@ -172,7 +172,7 @@ class _Reader:
         self.base: str | None = None
         """the image, or the hosted notebook, that a sentence names"""
 
-    def parsed(self) -> Parsed:
+    def parsed(self) -> ParsedPhrase:
         """Return what was read. Raises BadPhrase if what was skipped leaves it open."""
         if self.ignored and not self.projects:
             self._refuse(self.ignored[0])
@@ -194,7 +194,7 @@ class _Reader:
             *dict.fromkeys(self.notes),
             *((skipped,) if self.ignored else ()),
         )
-        return Parsed(projects=tuple(self.projects), notes=notes, **texts)
+        return ParsedPhrase(projects=tuple(self.projects), notes=notes, **texts)
 
     def _note_base(self, base: str) -> None:
         """Note how what a base brings stays. Raises BadPhrase for an image, named for just that."""
@@ -320,7 +320,7 @@ class _Reader:
         meaning: Meaning = self.words.meanings[run]
         shown = _text(tokens[:used])
         match meaning:
-            case Place(platform, image):
+            case MachinePlace(platform, image):
                 self.places.append(platform)
                 self.base = self.base or image
             case Application(title, projects):
