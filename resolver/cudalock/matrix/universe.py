@@ -11,6 +11,7 @@ from cudalock.versions import may_accept, pins_exactly
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cudalock.goals.requirement import ProjectRequirement
     from cudalock.matrix.matrix import Index, Matrix
     from cudalock.matrix.releases import Build, Coverage, Project, Wheel
     from cudalock.targets import Target
@@ -159,7 +160,10 @@ class Universe(Protocol):
         """The releases that were looked at of projects that have no wheel at all, by name."""
 
     def search(
-        self, requirements: Iterable[str], target: Target, attempt: Callable[[], Attempt[Result]]
+        self,
+        requirements: Iterable[ProjectRequirement],
+        target: Target,
+        attempt: Callable[[], Attempt[Result]],
     ) -> Result:
         """Search, again each time that there is more to see, and return the last result.
 
@@ -239,7 +243,10 @@ class ClosedUniverse:
         """There is nobody to ask what an extra requires."""
 
     def search(
-        self, requirements: Iterable[str], target: Target, attempt: Callable[[], Attempt[Result]]
+        self,
+        requirements: Iterable[ProjectRequirement],
+        target: Target,
+        attempt: Callable[[], Attempt[Result]],
     ) -> Result:
         return attempt().result
 
