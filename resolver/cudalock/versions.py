@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import cache
 from threading import Lock
-from typing import Final, NewType
+from typing import TYPE_CHECKING, Final, NewType
 
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison
 from packaging.requirements import InvalidRequirement
@@ -20,6 +20,9 @@ from packaging.requirements import Requirement as ParsedRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
+
+if TYPE_CHECKING:
+    from datetime import date
 
 ProjectName = NewType("ProjectName", str)
 """A project's canonical name (PEP 503): `flash-attn`."""
@@ -237,6 +240,19 @@ def leading_name(text: str) -> ProjectName:
 def is_prerelease(version: str) -> bool:
     """Return whether a version is an alpha, beta, release candidate or development release."""
     return parse_version(version).is_prerelease
+
+
+def day_of_nightly(version: Version) -> date | None:
+    """Return the day of a build of one day, `2.12.0.dev20260301`; None for any other version."""
+    from datetime import date
+
+    digits = str(version.dev or "")
+    if len(digits) != len("20260301"):
+        return None
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
 
 
 def names_prerelease(specifiers: Iterable[str]) -> bool:
