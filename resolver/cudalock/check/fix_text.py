@@ -68,7 +68,9 @@ def rewrite(checked: Checked, matrix: Matrix, selection: Selection = EVERYTHING)
                 if declared.is_ignored(code) or not selection.includes(code, declared.place.file):
                     continue
                 new_edits = _edits(change, declared, checked.file, matrix, judged.target)
-                if new_edits:
+                # An entry that two extras of Poetry have is two, at one place.
+                taken = {(edit.start, edit.end) for edit in edits.get(declared.place.file, ())}
+                if new_edits and not any((edit.start, edit.end) in taken for edit in new_edits):
                     done.add(id(declared))
                     edits.setdefault(declared.place.file, []).extend(new_edits)
                     mended.setdefault(declared.place.file, []).append(clash.finding)

@@ -57,7 +57,7 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
     # What a search alone saw has no reason to show: where another conflict has one, that counts.
     if len(conflicts) > 1 and any(_are_reasons([steps]) for steps in conflicts):
         conflicts = [steps for steps in conflicts if _says_more_than_the_goal(steps)]
-    requirements = ", ".join(goal.requirements) or "this goal"
+    requirements = ", ".join(map(str, goal.requirements)) or "this goal"
     shown = {step for steps in conflicts for step in steps}
     sources = tuple(_sources(conflict.problem, shown))
     refused = _refused(conflict.problem, [*shown, *sources])

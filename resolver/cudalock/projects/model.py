@@ -178,6 +178,8 @@ class Source:
     marker_place: Place | None = None
     extra: str | None = None
     group: str | None = None
+    is_one_of: bool = False
+    """whether the installer looks in all sources of the project, and takes what fits (PDM)"""
 
 
 class Option(NamedTuple):
