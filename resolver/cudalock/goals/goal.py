@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cudalock.goals.switches import read_switches
+from cudalock.records import dataclass, field
 from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA, DEFAULT, LIBRARIES, OPTION
 from cudalock.text import shell_command
 

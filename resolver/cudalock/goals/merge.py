@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import InvalidRequirement
 
@@ -18,6 +18,7 @@ from cudalock.errors import (
 from cudalock.goals.goal import OtherTarget
 from cudalock.goals.values import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import likely_names
+from cudalock.records import NamedTuple
 from cudalock.text import did_you_mean
 from cudalock.urls import file_of, without_credentials
 from cudalock.versions import canonical, holds, parse_requirement

@@ -18,7 +18,7 @@ thesis") an unknown word is skipped and named, unless it may be a part of what i
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
 from cudalock.goals.merge import LOOKED_UP, RequestedProject
@@ -45,6 +45,7 @@ from cudalock.matrix.phrases import (
     longest,
 )
 from cudalock.names import likely_names, likely_typo
+from cudalock.records import NamedTuple
 from cudalock.targets import (
     LINUX,
     MACOS,

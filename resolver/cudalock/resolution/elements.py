@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
+from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import CUDA, LIBRARIES
 
 ElementKind = Literal["goal", "option", "target", "source", "fact", "metadata"]

@@ -11,9 +11,9 @@ choice: a transformers of 2019 has no bound on what came after it, and works wit
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from cudalock.records import replace
 from cudalock.resolution.model import Dated
 from cudalock.versions import canonical, is_prerelease, parse_requirement, parse_version
 
