@@ -95,7 +95,7 @@ def _public(pin: PinnedProject) -> str:
 
 
 def _holding(
-    texts: Iterable[str], environment: Mapping[str, str], extras: set[str]
+    texts: Iterable[str], environment: Mapping[str, str], extras: Iterable[str]
 ) -> Iterator[str]:
     """Yield the requirements whose markers hold with some extras."""
     spellings = {"", *extras, *map(canonical, extras)}

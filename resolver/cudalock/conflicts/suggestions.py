@@ -9,8 +9,6 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from packaging.requirements import Requirement
-
 from cudalock.errors import NetworkError
 from cudalock.goals import Goal, command_line
 from cudalock.resolution.elements import (
@@ -45,6 +43,7 @@ if TYPE_CHECKING:
     from cudalock.conflicts.core import Core
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
+    from cudalock.versions import ParsedRequirement
 
 SHOWN: Final = 3
 """How many suggestions are shown."""
@@ -363,12 +362,12 @@ def _replaced(goal: Goal, text: str, other: str) -> Goal:
     )
 
 
-def _bare(parsed: Requirement) -> str:
+def _bare(parsed: ParsedRequirement) -> str:
     extras = f"[{','.join(sorted(parsed.extras))}]" if parsed.extras else ""
     return parsed.name + extras
 
 
-def _named_version(parsed: Requirement) -> Version | None:
+def _named_version(parsed: ParsedRequirement) -> Version | None:
     """The first version that a specifier names, without a local label."""
     for clause in parsed.specifier:
         return parse_version(parse_version(clause.version.removesuffix(".*")).public)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from packaging.requirements import InvalidRequirement
-
 from cudalock.errors import (
     BadSpecifier,
     Contradiction,
@@ -54,7 +52,7 @@ class RequestedProject(NamedTuple):
         """Read a PEP 508 string. Raises BadSpecifier, and UsageError for a direct URL."""
         try:
             requirement = parse_requirement(text)
-        except InvalidRequirement as error:
+        except ValueError as error:  # InvalidRequirement, whose import takes long
             reason = str(error).splitlines()[0]
             raise BadSpecifier(f"{origin}: invalid requirement `{text}`: {reason}") from None
         if requirement.url is not None and not file_of(requirement.url).endswith(".whl"):

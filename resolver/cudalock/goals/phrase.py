@@ -133,13 +133,11 @@ def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
 
 def _requirement(word: str) -> RequestedProject | None:
     """Return the requirement that a whole argument is, if an operator, extra or marker is in it."""
-    from packaging.requirements import InvalidRequirement
-
     if not re.search(PIP, word):
         return None
     try:
         parse_requirement(word)
-    except InvalidRequirement:
+    except ValueError:  # InvalidRequirement, whose import takes long
         return None
     return RequestedProject.of_requirement(word, ORIGIN)
 

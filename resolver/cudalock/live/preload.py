@@ -105,10 +105,10 @@ class Preparation:
         named = [text for text in build.requires if leading_name(text) in self._pins]
         return all(
             accepts(str(parse_requirement(text).specifier), self._pins[leading_name(text)])
-            for text in self._applying(named, set())
+            for text in self._applying(named, ())
         )
 
-    def _applying(self, requires: Iterable[str], extras: set[str]) -> Iterator[str]:
+    def _applying(self, requires: Iterable[str], extras: Iterable[str]) -> Iterator[str]:
         for text in requires:
             parsed = parse_requirement(text)
             environments = [{**self._environment, "extra": extra} for extra in (*extras, "")]

@@ -143,7 +143,7 @@ class Problem:
         specifiers, extras = _specifiers_and_extras(text)
         return Requirement(name, specifiers, kind, origin, extras)
 
-    def _check_extras(self, name: str, extras: set[str]) -> None:
+    def _check_extras(self, name: str, extras: Iterable[str]) -> None:
         """Raise UnknownName for an extra whose requirements are not in the matrix: a lock without
         them would look complete."""
         project = self.universe.project(name)
