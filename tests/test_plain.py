@@ -43,7 +43,7 @@ def test_requirements_of_the_matrix_are_read_as_packaging_reads_them() -> None:
     assert len(read) > len(texts()) * 0.99
     for text, plain in read.items():
         parsed = Requirement(text)
-        assert (plain.name, plain.extras) == (parsed.name, parsed.extras), text
+        assert (plain.name, set(plain.extras)) == (parsed.name, parsed.extras), text
         assert str(SpecifierSet(plain.specifier)) == str(parsed.specifier), text
         assert (plain.marker is None) == (parsed.marker is None), text
         assert str(parse_requirement(text)) == str(parsed), text
@@ -55,15 +55,17 @@ def test_markers_of_the_matrix_hold_where_packaging_says() -> None:
     markers |= {fact.when for fact in matrix.facts.values() if fact.when}
     for marker in markers:
         plain = read_marker(marker)
-        for environment in ENVIRONMENTS if plain is not None else ():
-            assert plain.evaluate(environment) == Marker(marker).evaluate(environment), marker
+        for environment in ENVIRONMENTS:
+            held = plain.evaluate(environment) if plain is not None else None
+            assert held in (None, Marker(marker).evaluate(environment)), marker
 
 
 ODD = [
     "a-", "-a", "a b", "a[", "a[]", "a[x,]", "a[x]]", "a==", "a==1,", "a (==1)", "a (==1", "a ==1)",
     "a===1.x", "a>=1.*", "a~=1", "a==1.*", "a==1+cu", "a @ https://host/a.whl", "a@file:///x", "a;",
     "a; os_name", "a; os_name ==", "a; os_name == 'x' or", "a; (os_name == 'x'",
-    "a; os_name == 'x')", "a; ((os_name == 'x'))", "a; os.name == 'x'", "a; python_version ~= 'x'", "a; extra == 'A_b'",
+    "a; os_name == 'x')", "a; ((os_name == 'x'))", "a; os.name == 'x'", "a; python_version ~= 'x'",
+    "a; extra == 'A_b'",
     "a; python_version in '3.9 3.10'", "a; python_version not  in '3.9, 3.10'", "a; 'x' in os_name",
     "a; os_name > 'a'", "a; os_name == 'a' os_name == 'b'", "a; and os_name == 'a'",
     "a;os_name=='a'", "a; python_version >= '3.x'", "a; python_version == '3.9.*'",

@@ -66,6 +66,7 @@ SAMPLES = [
     ("explain", ("explain", "torch==2.6.0", "torchvision==0.20.0", *FOR, "--json")),
     ("code", ("explain", "CL101", "--json")),
     ("code", ("explain", "CL712", "--json")),
+    ("codes", ("explain", "CL7", "--json")),
     ("check", ("check", "requirements.txt", *FOR, "--json")),
     ("generate", ("generate", "--dry-run", "environment.yml", *FOR, "--json")),
     ("diagnose", ("diagnose", "CUDA error: no kernel image is available", "--json")),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.check.base_images import BaseImages, python_of
 from cudalock.check.conda import (
@@ -16,6 +15,7 @@ from cudalock.check.conda import (
     with_project_names,
 )
 from cudalock.check.file_pins import Lines
+from cudalock.check.source_builds import offered_in_extra
 from cudalock.check.source_fix import source_fixes
 from cudalock.check.static import static_findings
 from cudalock.check.targets import NEWER_GLIBC, completed, describe, likely, newer
@@ -27,6 +27,7 @@ from cudalock.compat.wheels import PinWheels
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.model import Declared
+from cudalock.records import NamedTuple, dataclass, replace
 from cudalock.targets.accelerators import CPU, is_vendor_library
 
 if TYPE_CHECKING:
@@ -150,8 +151,9 @@ class _Checker:
         if any(pin.by_conda for pin in pins):
             clashes += replaced(pins, self.stack, self.universe, target)
             clashes = [clash for clash in clashes if not is_of_conda(clash)]
+        framework = self.universe.matrix.framework or ""
         offered = [
-            self.images.adjusted(_as_offered(clash))
+            self.images.adjusted(offered_in_extra(_as_offered(clash), self.file, framework))
             for clash in clashes
             if not self._is_meant_so(clash, group)
         ]
@@ -373,7 +375,7 @@ class _Checker:
                 fixes = list(source_fixes(clash, self.file, judged.target))
                 if fixes:
                     texts = " and ".join(f"`{fix}`" for fix in fixes)
-                    finding = replace(finding, fix=f"{texts} in [tool.uv.sources]")
+                    finding = replace(finding, fix=f"{texts} in [{fixes[0].table}]")
                 yield finding
 
     def failing(self, judged: Sequence[Judged]) -> Iterator[Finding]:

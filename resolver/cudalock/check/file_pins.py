@@ -103,7 +103,10 @@ class Lines:
 
     def on(self, target: Target, group: str | None) -> list[PinnedProject]:
         """What is held where a group is wanted with what everyone gets."""
-        environment = target.marker_environment()
+        kind, _, name = (group or "").partition(":")
+        # Poetry has markers on extras: `extra != 'cuda'` is for everyone else.
+        extra = {"extra": name} if kind == "extra" else {}
+        environment = {**target.marker_environment(), **extra}
         groups = self.file.wanted_with(group)
         pins = []
         for file in self.file.files():
@@ -209,10 +212,24 @@ class Lines:
     def _indexes(self, declared: Declared, source: Source | None) -> frozenset[str] | None:
         if declared.index is not None:
             return self._places.of_one(declared.index, declared.name)
+        if source is not None and source.is_one_of:
+            return self._of_several(declared)
         if source is not None and source.index is not None:
             index = self._owners[id(declared)].index_named(source.index)
             return self._places.of_one(index.url, declared.name) if index else None
         return None if self._places.may_have(self.file, declared.name) else self._everywhere
+
+    def _of_several(self, declared: Declared) -> frozenset[str] | None:
+        """The indexes of all sources that an installer chooses from."""
+        owner = self._owners[id(declared)]
+        ids: frozenset[str] = frozenset()
+        for source in owner.sources_for(declared):
+            index = owner.index_named(source.index) if source.index else None
+            one = self._places.of_one(index.url, declared.name) if index else None
+            if one is None:
+                return None
+            ids |= one
+        return ids
 
     def _installed(self, declared: Declared, target: Target) -> PinnedProject:
         """An entry of a list of what is installed: no index has to have it any more."""

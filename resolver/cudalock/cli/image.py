@@ -82,7 +82,10 @@ def read_base(
         return options, None
     found = lay_out(text, base, options, matrix)
     labels = {**base.labels, **({CUDA.name: base.cuda} if base.cuda else {})}
-    return options, Kept(found.layout, found.inventory, text, labels)
+    # Beside the framework an image has whole toolboxes: to hold their every release would hold back
+    # what is asked for.
+    names = (matrix.framework,) if matrix.framework else ()
+    return options, Kept(found.layout, found.inventory, text, labels, names)
 
 
 def _nearest(tag: str, known: list[str]) -> list[str]:

@@ -6,9 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cudalock.errors import CudalockError, OtherProject
+from cudalock.errors import CudalockError, OtherProject, SeveralAccelerators
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
+from cudalock.text import shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +33,9 @@ def read_queries(options: GoalOptions, universe: Universe) -> tuple[Query, ...]:
     request = at_environments(options.request)
     try:
         queries = read_requests(request, universe, options.defaults, local.here)
+    except SeveralAccelerators as error:
+        hints = [*_lines_hint(request, options.defaults, universe, local.here), *error.hints]
+        raise SeveralAccelerators(error.message, hints=hints) from None
     except OtherProject as error:
         hint = _solved_hint(error, request, options.defaults, universe, local.here)
         raise OtherProject(
@@ -62,6 +66,23 @@ def _solved_hint(
         queries = read_requests(request._replace(words=words), universe, defaults, here)
         if len(queries) == 1 and find(*queries[0], universe) is not None:
             return [f"`{command_line(*queries[0])}{universe.flags}`"]
+    return []
+
+
+def _lines_hint(request: Request, defaults: Request, universe: Universe, here: Here) -> list[str]:
+    """Return the command that makes a line of a project for each stated accelerator, if they have
+    a solution; else nothing."""
+    from cudalock.goals import command_words, read_lines
+    from cudalock.lock.lines import build_lines
+
+    with suppress(CudalockError):
+        lines = read_lines(request, universe, defaults, here)
+        wishes = [queries[0][0].accelerator for queries in lines]
+        goal = lines[0][0][0]
+        words = command_words(goal, *(target for _, target in lines[0]), wishes=wishes)
+        build_lines(lines, universe, "", one_index=True)
+        command = shell_command(["cudalock", "solve", *words, "-o", "pyproject.toml"])
+        return [f"`{command}{universe.flags}` has an extra of a project for each"]
     return []
 
 

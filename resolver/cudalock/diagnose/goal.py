@@ -15,6 +15,7 @@ from cudalock.diagnose.statements import (
     WrongAbi,
 )
 from cudalock.diagnose.versions import LISTED, Pin
+from cudalock.show.wheels import pythons_on
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.targets.platforms import SPELLINGS
@@ -82,7 +83,9 @@ def make_goal(
     # Without Python and platform it is unknown for which wheels the installer looked, except that a
     # version which does not exist has none anywhere.
     if isinstance(best.statement, NoCandidate) and not (
-        _tells_wheel_tags(evidence) or _is_no_release(best.statement, matrix)
+        _tells_wheel_tags(evidence)
+        or _is_no_release(best.statement, matrix)
+        or _is_of_other_platforms(best.statement, evidence, matrix)
     ):
         return FixGoal()
     if (
@@ -209,6 +212,20 @@ def _is_no_release(statement: NoCandidate, matrix: Matrix) -> bool:
         return False
     # A release before the oldest of the matrix may well exist.
     return parse_version(public) > parse_version(versions[0])
+
+
+def _is_of_other_platforms(statement: NoCandidate, evidence: Evidence, matrix: Matrix) -> bool:
+    """Return whether no Python has a wheel of the version on the platform of the text."""
+    row = matrix.project(statement.project)
+    public, _, local = (statement.version or "").partition("+")
+    if row is None or public not in row or not evidence.clues.platform:
+        return False
+    platform = SPELLINGS[evidence.clues.platform]
+    # A Mac may be of either processor, unless the text says which.
+    if not PLATFORMS[platform].accelerators and not evidence.names_processor:
+        return False
+    builds = [build for build in row.release(public).builds if local in ("", build.local or "")]
+    return not pythons_on([build for build in builds if not build.is_source], platform)
 
 
 def _tells_wheel_tags(evidence: Evidence) -> bool:

@@ -33,6 +33,8 @@ _YOU_HAVE: Final = re.compile(r"\(you have [0-9]")
 """What makes a line worth the slower pattern."""
 _WORD: Final = re.compile(r"[A-Za-z][\w-]*")
 
+_PROCESSOR: Final = re.compile(r"macosx_[0-9_]+(?:x86_64|arm64)|osx-(?:64|arm64)|darwin[ -]arm64")
+
 _SHORT_ALIAS: Final = 4
 """Aliases up to this length (`fa2`) are parts of other words in logs."""
 
@@ -132,6 +134,11 @@ class Evidence:
     def has_other_version(self, name: str) -> bool:
         """Return whether the text has a version of a project that is not the framework."""
         return name in self._pins and name != self._matrix.framework
+
+    @property
+    def names_processor(self) -> bool:
+        """Whether the text has a wheel tag or a word for the processor of a Mac."""
+        return _PROCESSOR.search(self._text.folded) is not None
 
     def _has_word(self, word: str) -> bool:
         pattern = re.escape(word.lower()).replace(r"\-", "[-_]")

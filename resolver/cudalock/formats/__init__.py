@@ -2,10 +2,10 @@
 
 A format is a module of this package and a row of `FORMATS`: `requirements_txt`, `constraints`,
 `hold` (overrides, and whatever else keeps in place what is there), `pylock` (with `pylock_lines`
-for several lines), `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml),
-`notebook`, `cyclonedx` (a bill of materials), and for uv `uv.project` (a pyproject.toml) and
-`uv.lock`. The module defines `FORMAT`, and is imported when it is used, so that a run pays only for
-the format it writes.
+for several lines), `json_lock` (with `json_lines`), `dockerfile`, `conda` (an environment.yml),
+`pixi` (a pixi.toml), `notebook`, `cyclonedx` (a bill of materials), for uv `uv.project` (a
+pyproject.toml) and `uv.lock`, and `poetry` (a pyproject.toml with several lines). The module
+defines `FORMAT`, and is imported when it is used, so that a run pays only for the format it writes.
 
 `header` writes the comments at the head of each file, `python_ranges` turns Pythons into version
 ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier run wrote into it,
@@ -152,6 +152,9 @@ class LinedFormat(NamedTuple):
     """Return the commands that install a line."""
     by_index: bool = False
     """whether the file names an index for a line, from which everything is taken that is there"""
+    parts: tuple[str, ...] = ("extras", "groups")
+    """what `--as` may make of the lines, the default first; nothing where the file has them as they
+    are"""
 
 
 def load_lines(kind: Format) -> LinedFormat | None:
@@ -174,6 +177,8 @@ FORMATS: Final = {
     "requirements": _Row("requirements_txt", ".txt"),
     "pylock": _Row("pylock", "pylock.toml"),
     "uv": _Row("uv.project", "pyproject.toml"),
+    # Its file is called as uv's, which is the first of that name.
+    "poetry": _Row("poetry", "pyproject.toml"),
     "uv-lock": _Row("uv.lock", "uv.lock"),
     "constraints": _Row("constraints", "constraints.txt"),
     "dockerfile": _Row(

@@ -48,9 +48,6 @@ class Ask(NamedTuple):
     """
 
     questions: tuple[Query, ...]
-    asked: tuple[RequestedProject, ...]
-    """all requested projects, each with its origin"""
-    constraints: tuple[RequestedProject, ...]
     heeded: tuple[Hint, ...]
     notes: tuple[str, ...]
     given_up: tuple[Hint, ...] = ()
@@ -105,8 +102,6 @@ class Asker:
         ]
         return Ask(
             tuple(map(_without_markers_notes, questions)),
-            request.projects,
-            request.constraints,
             (*dict.fromkeys(self.heeded), *hints),
             tuple(dict.fromkeys(self.notes)),
             given_up,

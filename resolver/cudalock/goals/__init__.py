@@ -2,9 +2,9 @@
 
 `vocabulary` is what reading has to know of a matrix, `switches` the flags that projects have.
 `tokens` splits a phrase, and `phrase` turns it into parts. `values` reads the text of one part,
-`merge` merges what is requested of each project, `gpus` finds GPUs and the machines that have them,
-`request` combines flags, phrase and defaults, `goal` holds the result and writes it as a command
-line. `targets` reads targets without a goal.
+`merge` merges what is requested of each project into one `requirement`, `gpus` finds GPUs and the
+machines that have them, `request` combines flags, phrase and defaults, `goal` holds the result and
+writes it as a command line. `targets` reads targets without a goal.
 """
 
 from cudalock.goals.goal import Goal, command_line, command_words
@@ -16,9 +16,11 @@ from cudalock.goals.request import (
     Request,
     line_requests,
     one_target,
+    read_lines,
     read_request,
     read_requests,
 )
+from cudalock.goals.requirement import ProjectRequirement
 from cudalock.goals.values import (
     parse_accelerator,
     parse_date,
@@ -33,6 +35,7 @@ __all__ = [
     "Goal",
     "Known",
     "Parsed",
+    "ProjectRequirement",
     "Query",
     "Request",
     "RequestedProject",
@@ -51,6 +54,7 @@ __all__ = [
     "parse_toolkit",
     "parse_version_spec",
     "read_gpus",
+    "read_lines",
     "read_request",
     "read_requests",
 ]

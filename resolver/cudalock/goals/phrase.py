@@ -40,6 +40,7 @@ from cudalock.matrix.phrases import (
     Application,
     CudaOf,
     Meaning,
+    Output,
     Place,
     Refused,
     longest,
@@ -330,6 +331,10 @@ class _Reader:
                 used += more
             case Refused(says):
                 raise BadPhrase(f"cannot solve for `{shown}`: {says}", hints=[_EXAMPLE])
+            case Output(option):
+                if self._is_own(tokens[0]):
+                    return 0
+                self.notes.append(f"`{option}` writes the {shown}")
             case CudaOf(of):
                 self.cuda_of = of
                 version, more = self._version_of(tokens[used:])
@@ -443,7 +448,12 @@ class _Reader:
     def _read_ordinary(self, tokens: list[Token]) -> int:
         """Read a word that is a project too, and in a sentence only with a version, or where it
         goes on with a list of projects: "transformers, peft and accelerate"."""
-        if not self.is_sentence or tokens[0].lower not in self.words.ordinary:
+        if tokens[0].lower not in self.words.ordinary:
+            return 0
+        # "flash-attn wheel for torch 2.8" says what is wanted of flash-attn.
+        is_noun = tokens[0].lower in self.words.things and not self._is_own(tokens[0])
+        follows = bool(self.projects and self.before) and self.before[-1].kind != "joiner"
+        if not self.is_sentence and not (is_noun and follows):
             return 0
         if self.projects and self.before and self.before[-1].lower in self.words.also:
             return 0
@@ -454,10 +464,14 @@ class _Reader:
     def _states_nothing(self, token: Token) -> bool:
         return token.kind == "joiner" or self.words.is_silent(token.lower)
 
+    def _is_own(self, token: Token) -> bool:
+        """Whether a word is an argument of its own, and so may be the name of a package."""
+        return not self.is_sentence and token.text in self.arguments
+
     def _read_silent(self, tokens: list[Token]) -> int:
         word = tokens[0].lower
         # `docker` as an argument of its own may be the package.
-        is_own = not self.is_sentence and tokens[0].text in self.arguments
+        is_own = self._is_own(tokens[0])
         if word in self.words.silent or word in self.words.newest:
             return 1
         return int(word in self.words.things and not is_own)

@@ -46,7 +46,13 @@ class CudaOf(NamedTuple):
     of: str
 
 
-Meaning = Place | Application | Refused | CudaOf
+class Output(NamedTuple):
+    """A file that an option writes."""
+
+    option: str
+
+
+Meaning = Place | Application | Refused | CudaOf | Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,4 +175,5 @@ _KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Meaning]]] = {
     "application": lambda row: Application(row["title"], tuple(row["projects"])),
     "refused": lambda row: Refused(row["says"]),
     "cuda_of": _cuda_of,
+    "output": lambda row: Output(row["option"]),
 }

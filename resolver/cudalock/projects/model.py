@@ -10,8 +10,9 @@ sentence for each span that could not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from cudalock.records import NamedTuple, dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,6 +179,8 @@ class Source:
     marker_place: Place | None = None
     extra: str | None = None
     group: str | None = None
+    is_one_of: bool = False
+    """whether the installer looks in all sources of the project, and takes what fits (PDM)"""
 
 
 class Option(NamedTuple):

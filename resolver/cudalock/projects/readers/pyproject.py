@@ -58,13 +58,17 @@ def read(text: Text, encoding: Encoding, *, nested: Nested | None = None) -> Pro
         environments=file.markers("tool", "uv", "environments"),
         targets=_targets(file),
         settings=dict(file.table("tool", "cudalock")),
-        sources=(*uv_tables.sources(file), *pdm_tables.sources(file)),
+        sources=(
+            *uv_tables.sources(file),
+            *poetry_tables.sources(file),
+            *pdm_tables.sources(file),
+        ),
         dynamic=tuple(str(field) for _, field in file.items("project", "dynamic")),
         notes=tuple(_notes(file)),
         project=project,
         members=uv_tables.members(file),
         no_members=uv_tables.no_members(file),
-        conflicts=tuple(uv_tables.conflicts(file)),
+        conflicts=(*uv_tables.conflicts(file), *poetry_tables.conflicts(file)),
         together=_together(file, declared, project),
     )
     locked = _kernels(file, nested)
