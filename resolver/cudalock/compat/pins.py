@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cudalock.goals import ProjectRequirement
+from cudalock.records import NamedTuple
 from cudalock.versions import ProjectName, Specifier, is_version, specifier_set
 
 if TYPE_CHECKING:

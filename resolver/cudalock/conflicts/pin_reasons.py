@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import groupby, takewhile
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import UnknownName
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.records import NamedTuple
 from cudalock.resolution.elements import TARGET_PLATFORM, Element, fact_element, ids_of
 from cudalock.resolution.model import Candidate, label
 from cudalock.resolution.problem import Problem

@@ -6,10 +6,10 @@ turns what is left into text with :func:`describe` or :func:`render` at the very
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cudalock.matrix.sources import COMPILES, UNUSABLE, SourceState
+from cudalock.records import dataclass
 from cudalock.targets.accelerators import ACCELERATORS, CPU, DEFAULT, of_gpu
 from cudalock.text import either, yanked_clause
 from cudalock.versions import version_order

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.files import find_program
+from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import ROCM, gpu_of
 
 if TYPE_CHECKING:
