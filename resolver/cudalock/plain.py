@@ -147,9 +147,11 @@ def _atom(variable: str | None, operator: str, value: str) -> Atom | None:
     if variable not in _TEXTS and variable not in _VERSIONS:
         return None
     if operator in ("==", "!="):
-        if variable == "extra":
-            value = re.sub(r"[-_.]+", "-", value).lower()
         compare = eq if operator == "==" else ne
+        if variable == "extra":
+            # Whoever asks for `with_cuda` gets what METADATA calls `with-cuda`.
+            wanted = _normalized(value)
+            return variable, lambda text: compare(_normalized(text), wanted)
         return variable, lambda text: compare(text, value)
     # What another operator means of a text, only packaging knows.
     if operator == "in":
@@ -157,3 +159,7 @@ def _atom(variable: str | None, operator: str, value: str) -> Atom | None:
     if operator.startswith("not"):
         return variable, lambda text: text not in value
     return None
+
+
+def _normalized(extra: str) -> str:
+    return re.sub(r"[-_.]+", "-", extra).lower()
