@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PACKAGE = RESOLVER / "cudalock"
 
 LAYERS = [
-    {"errors", "versions", "names", "text", "urls", "toml", "files", "mirrors"},
+    {"errors", "records", "plain", "versions", "names", "text", "urls", "toml", "files", "mirrors"},
     {"targets"},
     {"goals", "matrix"},
     {"resolution"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -279,6 +280,26 @@ def test_fetch_brings_every_wheel(name: str, wheels: str | None, tmp_path: Path)
         assert (again.stdout, again.stderr) == (result.stdout, "")
         assert result.stderr == f"4 wheels are in {tmp_path / 'wheels'}\n"
         assert not [path for path in index.asked if path.endswith(".whl")]
+
+
+def test_fetch_says_how_names_are_installed(tmp_path: Path) -> None:
+    with LocalIndex() as index:
+        torch = build_wheel("torch", "2.5.1", requires=["numpy"])
+        index.add("/simple/", NUMPY, torch)
+        made = lock(pin(NUMPY), pin(torch), target=Target(HERE, "linux-x86_64"))
+        file = tmp_path / "requirements.txt"
+        file.write_text(load_format("requirements").render(made, WriteOptions()), encoding="utf-8")
+        result = fetched(file, tmp_path / "wheels", "--index-url", index.url("/simple/"))
+    assert result.exit_code == 0, result.output
+    command = result.stderr.splitlines()[-1].partition("install without a network: ")[2]
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command), "--dry-run"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Would install" in done.stdout or "already satisfied" in done.stdout
 
 
 def test_fetch_computes_what_has_no_hash(tmp_path: Path) -> None:

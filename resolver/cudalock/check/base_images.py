@@ -8,9 +8,8 @@ release replaces it, and all else that was compiled beside it breaks.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.check.source_builds import command_at
 from cudalock.compat.base_image import framework_version
@@ -18,6 +17,7 @@ from cudalock.compat.pins import PinConflict
 from cudalock.compat.tied import build_command, tying_facts
 from cudalock.findings import RULES, Finding
 from cudalock.projects.model import Declared
+from cudalock.records import NamedTuple, replace
 from cudalock.versions import accepts, is_prerelease
 
 if TYPE_CHECKING:

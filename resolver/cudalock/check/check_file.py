@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.check.base_images import BaseImages, python_of
 from cudalock.check.conda import (
@@ -28,6 +27,7 @@ from cudalock.compat.wheels import PinWheels
 from cudalock.findings import SEVERITIES, Finding
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.model import Declared
+from cudalock.records import NamedTuple, dataclass, replace
 from cudalock.targets.accelerators import CPU
 
 if TYPE_CHECKING:

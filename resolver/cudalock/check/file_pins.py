@@ -114,6 +114,7 @@ class FileLines:
                 if declared.group in groups and self._counts(declared):
                     one = self._pin_of(declared, target, environment)
                     pins += [one] if one is not None else []
+        pins = _without_alternatives(pins)
         # pip replaces what conda installed: a project that the pip section names is pip's.
         by_pip = {pin.name for pin in pins if pin.required and not pin.by_conda}
         pins = [pin for pin in pins if not (pin.by_conda and pin.name in by_pip)]
@@ -289,6 +290,20 @@ def _is_comparable(specifier: str) -> bool:
     except InvalidVersion:
         return False
     return True
+
+
+def _without_alternatives(pins: list[PinnedProject]) -> list[PinnedProject]:
+    """The pins without the entries of a lock that stand for one another.
+
+    Of a project that a lock has in several versions uv installs one, by the extras of workspace
+    members, say; which one cannot be told, and none of them is judged beside the rest.
+    """
+    locked: dict[str, set[str]] = {}
+    for pin in pins:
+        if pin.origin is not None and pin.origin.role == "locked":
+            locked.setdefault(pin.name, set()).add(pin.specifier)
+    several = {name for name, specifiers in locked.items() if len(specifiers) > 1}
+    return [pin for pin in pins if pin.name not in several]
 
 
 def _requirements(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +11,7 @@ from cudalock.compat.unbuilt import SOURCE_ONLY
 from cudalock.files import read_limited
 from cudalock.projects.kinds import MEGABYTE
 from cudalock.projects.model import Declared
+from cudalock.records import replace
 from cudalock.versions import canonical, pins_exactly
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def fetch(
     from cudalock.indexes.downloads import download
     from cudalock.indexes.package_index import PackageIndexes
     from cudalock.projects.locks.locked_wheels import read
-    from cudalock.text import json_text
+    from cudalock.text import counted, json_text, shell_command
 
     locked = read(Path(lock))
     mirrors = read_index_map(index_map or ProjectSettings.find().index_map, None)
@@ -81,7 +81,11 @@ def fetch(
     else:
         emit("".join(f"{wheel['sha256']}  {wheel['path']}\n" for wheel in wheels))
     if not quiet:
-        tell(f"{len(wheels)} wheels are in {folder}")
+        tell(f"{counted(len(wheels), 'wheel')} {'is' if len(wheels) == 1 else 'are'} in {folder}")
+        if all(wheel.file is None for wheel in locked.wheels):
+            # A lock that names files or URLs is installed as it says itself.
+            words = ["pip", "install", "--no-index", "--find-links", folder, "-r", lock]
+            tell(f"install without a network: {shell_command(words)}")
 
 
 class _Location(NamedTuple):

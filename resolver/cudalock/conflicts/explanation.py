@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.conflicts.no_wheel import DeadEnds
 from cudalock.conflicts.step import (
@@ -28,6 +28,7 @@ from cudalock.conflicts.step import (
     render,
 )
 from cudalock.matrix.facts import NONE
+from cudalock.records import NamedTuple
 from cudalock.resolution.elements import ACCELERATOR_OPTION, TARGET_GLIBC, Element, ids_of
 from cudalock.resolution.model import label
 from cudalock.resolution.problem import Problem

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.files import find_program
+from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import ROCM, gpu_of
 from cudalock.text import read_json
 

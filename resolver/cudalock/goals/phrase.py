@@ -18,7 +18,7 @@ thesis") an unknown word is skipped and named, unless it may be a part of what i
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
 from cudalock.goals.merge import LOOKED_UP, RequestedProject
@@ -46,6 +46,7 @@ from cudalock.matrix.phrases import (
     longest,
 )
 from cudalock.names import likely_names, likely_typo
+from cudalock.records import NamedTuple
 from cudalock.targets import (
     LINUX,
     MACOS,
@@ -133,13 +134,11 @@ def parse_phrase(words: Sequence[str], known: Known) -> ParsedPhrase:
 
 def _requirement(word: str) -> RequestedProject | None:
     """Return the requirement that a whole argument is, if an operator, extra or marker is in it."""
-    from packaging.requirements import InvalidRequirement
-
     if not re.search(PIP, word):
         return None
     try:
         parse_requirement(word)
-    except InvalidRequirement:
+    except ValueError:  # InvalidRequirement, whose import takes long
         return None
     return RequestedProject.of_requirement(word, ORIGIN)
 

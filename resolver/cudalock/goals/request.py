@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cudalock.errors import (
     BadSpecifier,
@@ -28,6 +28,7 @@ from cudalock.goals.values import (
     parse_toolkit,
     satisfying,
 )
+from cudalock.records import NamedTuple
 from cudalock.targets import LINUX, PLATFORMS, PYTHONS, Here, Target, parse_platform, parse_python
 from cudalock.targets.accelerators import (
     ACCELERATOR_FLAGS,

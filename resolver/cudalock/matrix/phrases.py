@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import MatrixError
 from cudalock.matrix.store import PHRASES
+from cudalock.records import NamedTuple, dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,9 @@ sentence for each span that could not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from cudalock.records import NamedTuple, dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

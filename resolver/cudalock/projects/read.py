@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from cudalock.projects.kinds import BY_NAME, LARGEST, MEGABYTE, STDIN, kind_of, 
 from cudalock.projects.model import FileProblem, ProjectFile
 from cudalock.projects.syntax.package_list import is_package_list
 from cudalock.projects.syntax.text import read_bytes
+from cudalock.records import replace
 from cudalock.urls import is_splittable
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from cudalock.records import NamedTuple
 from cudalock.resolution.elements import Element
 from cudalock.resolution.model import Candidate, Requirement
 from cudalock.versions import accepts

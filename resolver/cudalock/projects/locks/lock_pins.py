@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cudalock.formats.header import find_command
 from cudalock.projects.model import StatedValue
 from cudalock.projects.syntax.text import Text
+from cudalock.records import dataclass
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
