@@ -13,6 +13,7 @@ from cudalock.matrix.images import DEVEL
 from cudalock.targets import LINUX
 from cudalock.targets.accelerators import ACCELERATOR_FLAGS, CUDA
 from cudalock.targets.platforms import likeliest
+from cudalock.text import shell_word
 
 if TYPE_CHECKING:
     from cudalock.cli.keep import Kept
@@ -162,7 +163,10 @@ def lay_out(text: str, base: Base, options: GoalOptions, matrix: Matrix) -> Foun
     if len(pythons) != 1:
         raise UsageError(
             f"the Python of `{text}` is not known" if not pythons else "`--image` has one Python",
-            hints=[f"--image {text} --python 3.12"],
+            hints=[
+                *([] if pythons else [f"`docker run --rm {shell_word(text)} python -V` shows it"]),
+                f"--image {text} --python 3.12",
+            ],
         )
     python, free_threaded = parse_python(pythons[0])
     flag = (options.request.platform or (base.platform,))[0]
