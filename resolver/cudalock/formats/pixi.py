@@ -186,4 +186,5 @@ FORMAT: Final = Format(
     FILE,
     install_commands,
     beside=lambda filename: f"cudalock/{filename}",
+    of_line=None,
 )
