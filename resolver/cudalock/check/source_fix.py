@@ -9,12 +9,13 @@ writes it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.projects.model import Declared
 from cudalock.projects.syntax.markers import both
 from cudalock.projects.syntax.pep508 import may_hold
+from cudalock.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

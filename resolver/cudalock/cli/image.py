@@ -27,7 +27,7 @@ MOST_TAGS = 3
 """How many known tags a hint names."""
 
 
-class Found(NamedTuple):
+class KnownImage(NamedTuple):
     """An image as it is laid out, and what is known of it."""
 
     base: Base
@@ -151,7 +151,7 @@ def with_its_cuda(text: str, options: GoalOptions, base: Base, matrix: Matrix) -
     return replace(options, request=request._replace(notes=notes), likely=likely)
 
 
-def lay_out(text: str, base: Base, options: GoalOptions, matrix: Matrix) -> Found:
+def lay_out(text: str, base: Base, options: GoalOptions, matrix: Matrix) -> KnownImage:
     """Return an image with a framework as an environment that is somewhere else.
 
     Raises UsageError where its Python is neither known nor stated.
@@ -181,7 +181,7 @@ def lay_out(text: str, base: Base, options: GoalOptions, matrix: Matrix) -> Foun
         glibc=base.glibc,
         image=text,
     )
-    return Found(base, layout, Inventory(tuple(_installed(base, matrix))))
+    return KnownImage(base, layout, Inventory(tuple(_installed(base, matrix))))
 
 
 def _installed(base: Base, matrix: Matrix) -> list[Installed]:

@@ -14,7 +14,7 @@ from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from cudalock.cli.options import GoalOptions, Likely
     from cudalock.environment.gpu import Machine, Probe
@@ -157,11 +157,12 @@ class LocalMachine:
 
     def report(self, targets: Iterable[Target]) -> None:
         """Print on standard error what was detected and used for a target, or what failed."""
-        line = self.describe(targets)
-        if line:
-            from cudalock.cli.console import tell
+        reported = tuple(targets)
+        for line in (self.describe(reported), *_borrowed_python(reported)):
+            if line:
+                from cudalock.cli.console import tell
 
-            tell(line)
+                tell(line)
 
     def describe(self, targets: Iterable[Target]) -> str | None:
         """Return the line that `report` prints, None if there is none."""
@@ -215,3 +216,21 @@ def _is_path(text: str) -> bool:
     from cudalock.targets.pythons import is_version
 
     return not is_version(text) and ("/" in text or "\\" in text or Path(text).exists())
+
+
+def _borrowed_python(targets: Iterable[Target]) -> Iterator[str]:
+    """Note that a lock for another platform has the Python of this machine."""
+    from cudalock.targets import current_python, this_platform
+
+    for target in targets:
+        # The other machine may have told its own: a JetPack has one Python.
+        is_other = target.python_text != current_python()[0]
+        if "platform" not in target.stated or "python" in target.stated or is_other:
+            continue
+        with suppress(CudalockError):
+            if target.platform != this_platform()[0]:
+                yield (
+                    f"note: Python {target.python_text} is this machine's; `--python` states that"
+                    f" of the {target.platform_label} target"
+                )
+                return

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock.projects.model import Declared, DeclaredIndex, Said, Source
+from cudalock.projects.model import Declared, DeclaredIndex, Source, StatedValue
 from cudalock.projects.syntax.markers import both, can_hold, extras_of, with_extras
 from cudalock.projects.syntax.pep508 import is_marker, is_name
 from cudalock.projects.syntax.poetry import python_marker, translate
@@ -155,7 +155,7 @@ def _excludes(marker: str, one: str, other: str) -> bool:
     return alone is not None and both is None and with_extras(marker, frozenset()) is None
 
 
-def requires_python(file: TomlFile) -> Said | None:
+def requires_python(file: TomlFile) -> StatedValue | None:
     """The range of `python`, as a specifier."""
     key: tuple[str, ...] = (*_POETRY, "dependencies", "python")
     python = file.table(*_POETRY, "dependencies").get("python")
@@ -167,7 +167,7 @@ def requires_python(file: TomlFile) -> Said | None:
     if specifier is None:
         file.problem(key, f"unsupported version range `{python}`")
         return None
-    return Said(specifier, file.place(key))
+    return StatedValue(specifier, file.place(key))
 
 
 def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.projects.syntax.pep508 import may_hold
+from cudalock.records import NamedTuple
 from cudalock.targets import LIKELY_PYTHONS, PLATFORMS, Target
 from cudalock.targets.marker_values import (
     MARKER_IMPLEMENTATIONS,
