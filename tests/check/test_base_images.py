@@ -181,6 +181,27 @@ def test_an_image_without_torch_is_the_machine(tmp_path: Path) -> None:
     assert "for Linux x86_64, glibc 2.35, Python 3.11" in result.stderr
 
 
+def test_what_is_there_and_serves_stays(tmp_path: Path) -> None:
+    """A version that the files do not ask for is no reason to change what a runtime has."""
+    file = tmp_path / "requirements.txt"
+    write(file, "torch>=2.8\npeft\ntransformers>=5.0\nxformers\n")
+    words = ["generate", str(file), "--image", "colab:2026-08-19", "--offline"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.stderr
+    pins = [line for line in result.stdout.splitlines() if re.match(r"[a-z]", line)]
+    assert [pin.partition("==")[0] for pin in pins] == ["xformers"]
+    assert "changes" not in result.stdout
+    assert "`peft` (peft 0.20.0 of `colab:2026-08-19` is there)" in result.stderr
+    # One that they do ask for is.
+    write(file, "transformers>=5.20\n")
+    result = CliRunner().invoke(main, words)
+    assert "changes transformers 5.15.0 to 5." in result.stdout
+    write(file, "torch\npeft\n")
+    result = CliRunner().invoke(main, words)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "nothing to install: `colab:2026-08-19` has everything" in result.stderr
+
+
 # -- an image with CUDA and no framework --------------------------------------------------------
 
 CUDA_IMAGES = [
