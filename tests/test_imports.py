@@ -277,3 +277,47 @@ def test_the_front_door() -> None:
     assert callable(cudalock.solve)
     with pytest.raises(AttributeError, match="nosuch"):
         _ = cudalock.nosuch
+
+
+# -- names for types ------------------------------------------------------------------------------
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    imports = (each for each in ast.walk(node) if isinstance(each, ast.Import | ast.ImportFrom))
+    return {alias.asname or alias.name for each in imports for alias in each.names}
+
+
+def used_at_run_time(tree: ast.Module) -> set[str]:
+    """The names that are imported for types alone and used by what runs: neither mypy nor ruff
+    says so, and the line ends in a NameError."""
+    for_types = [node for node in tree.body if _is_for_types(node)]
+    names = {name for node in for_types for name in _names_in(node)}
+    skipped = {id(part) for node in for_types for part in ast.walk(node)}
+    runs = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            names -= _names_in(node)
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if annotation is not None:
+                skipped |= {id(part) for part in ast.walk(annotation)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and id(node) not in skipped:
+            runs.add(node.id)
+    return names & runs
+
+
+def test_what_runs_uses_no_name_for_types() -> None:
+    wrong = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import x\ndef f(): x.y\n"
+    assert used_at_run_time(ast.parse(wrong)) == {"x"}
+    found = {
+        path.as_posix(): names for path in modules() if (names := used_at_run_time(tree_of(path)))
+    }
+    assert found == {}
