@@ -268,11 +268,12 @@ def test_other_spellings_of_lines(text: str, written: Path) -> None:
     [
         ('["rich"]', '["rich", "torch>=2"]', "Poetry would install `torch>=2` with one of the"),
         ('"explicit"\n\n[[', '"supplemental"\n\n[[', 'this source with `priority = "explicit"`'),
+        ("[[tool.poetry.source]]", "[tool.poetry.source.x]", "source: it is not a list of tables"),
         ('source = "cuda" }', 'version = "*" }', "its entry for torch is not the lines'"),
     ],
 )
 def test_what_contradicts_the_lines(old: str, new: str, says: str, written: Path) -> None:
-    text = HAND.replace(old, new)
+    text = HAND.replace(old, new) if "source.x" not in new else HAND.split(old)[0] + new
     written.write_text(text, encoding="utf-8", newline="\n")
     words = f"solve --torch 2.9 --vision --cuda cpu --cuda 12.6 {LINUX} -o pyproject.toml"
     status, _, errors = run(words)

@@ -146,7 +146,7 @@ def prepare(
 
     Raises NoSolution where none has one, and a UsageError of some kind for a wrong question.
     """
-    from cudalock.generate.queries import Said
+    from cudalock.generate.queries import StatedQuery
     from cudalock.generate.solve import Answerer, check_anything, check_names
 
     locked = _locked(options, universe)
@@ -164,7 +164,7 @@ def prepare(
     check_anything(repository, request)
     check_names(repository, universe)
     local = LocalMachine(universe.matrix, off=not options.goal.detect)
-    stated = Said(request, defaults, local.here, targets)
+    stated = StatedQuery(request, defaults, local.here, targets)
     solvable = Answerer(repository, stated, universe, reduce).questions(relaxed=options.relax)
     return Prepared(repository, request, targets, solvable, locked, local)
 

@@ -195,7 +195,8 @@ class PinFixer:
             for release_build in wheels.release_builds()
             if wheels.is_reachable(release_build) and wheels.fits(release_build)
         ]
-        own = {release_build.accelerator for release_build in usable}
+        # A build that the target cannot take says what was meant all the same: `+xpu`.
+        own = {each.accelerator for each in usable or wheels.release_builds()}
         return wanted if not own or wanted in own else next(iter(own - {None}), None)
 
     def _beside(self, pins: Sequence[PinnedProject]) -> ReleaseBuild | None:

@@ -7,9 +7,9 @@ goal, each option, each part of the target, each fact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cudalock.records import dataclass
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.elements import (
     LIBRARY_OPTIONS,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import NetworkError
 from cudalock.goals import Goal, ProjectRequirement, command_line
+from cudalock.records import NamedTuple, replace
 from cudalock.resolution.elements import (
     ACCELERATOR_OPTION,
     BUILDERS_OPTION,

@@ -114,10 +114,10 @@ def read_repository(path: Path, matrix: Matrix, choice: Choice | None = None) ->
     Raises BadFile for what does not exist or cannot be read, and for a file of which no line could
     be understood.
     """
-    return _Reading(path, matrix, choice or Choice()).read()
+    return _RepositoryReading(path, matrix, choice or Choice()).read()
 
 
-class _Reading:
+class _RepositoryReading:
     """The state of reading one repository."""
 
     def __init__(self, path: Path, matrix: Matrix, choice: Choice) -> None:

@@ -19,7 +19,7 @@ from cudalock.errors import (
     UnknownName,
     UnknownVersion,
 )
-from cudalock.generate.queries import Ask, Asker, Said
+from cudalock.generate.queries import Ask, Asker, StatedQuery
 from cudalock.generate.relax import Limit, Loosened, Relaxed, pinned_query, relax
 from cudalock.resolution.find import find
 from cudalock.targets.accelerators import AUTO, DEFAULT, OPTION
@@ -53,7 +53,7 @@ class Answerer:
     def __init__(
         self,
         repository: Repository,
-        said: Said,
+        said: StatedQuery,
         universe: Universe,
         reduce: Callable[[Sequence[Query]], Sequence[Query]] = tuple,
     ) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cudalock.goals.requirement import ProjectRequirement
 from cudalock.goals.switches import read_switches
+from cudalock.records import dataclass, field, replace
 from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA, DEFAULT, LIBRARIES, OPTION
 from cudalock.text import shell_command
 

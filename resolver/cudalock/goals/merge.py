@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-from packaging.requirements import InvalidRequirement
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import (
     BadSpecifier,
@@ -19,6 +17,7 @@ from cudalock.goals.goal import OtherTarget
 from cudalock.goals.requirement import ProjectRequirement, is_line
 from cudalock.goals.values import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import likely_names
+from cudalock.records import NamedTuple
 from cudalock.text import did_you_mean
 from cudalock.urls import file_of, without_credentials
 from cudalock.versions import ProjectName, Specifier, canonical, holds, parse_requirement
@@ -54,7 +53,7 @@ class RequestedProject(NamedTuple):
         """Read a PEP 508 string. Raises BadSpecifier, and UsageError for a direct URL."""
         try:
             requirement = parse_requirement(text)
-        except InvalidRequirement as error:
+        except ValueError as error:  # InvalidRequirement, whose import takes long
             reason = str(error).splitlines()[0]
             raise BadSpecifier(f"{origin}: invalid requirement `{text}`: {reason}") from None
         if requirement.url is not None and not file_of(requirement.url).endswith(".whl"):

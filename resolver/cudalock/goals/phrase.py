@@ -18,7 +18,7 @@ thesis") an unknown word is skipped and named, unless it may be a part of what i
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
 from cudalock.goals.merge import LOOKED_UP, RequestedProject
@@ -39,13 +39,14 @@ from cudalock.matrix.phrases import (
     LONGEST_RUN,
     Application,
     CudaOf,
+    MachinePlace,
     Meaning,
     Output,
-    Place,
     Refused,
     longest,
 )
 from cudalock.names import likely_names, likely_typo
+from cudalock.records import NamedTuple
 from cudalock.targets import (
     LINUX,
     MACOS,
@@ -87,7 +88,7 @@ _LATEST: Final = "latest"
 _EXAMPLE: Final = "name components, versions and the machine: `torch 2.6 + FA2 py3.11, my 4090`"
 
 
-class Parsed(NamedTuple):
+class ParsedPhrase(NamedTuple):
     """What a phrase states, as text but for the projects; each tuple in the order of the words."""
 
     projects: tuple[RequestedProject, ...] = ()
@@ -103,7 +104,7 @@ class Parsed(NamedTuple):
     """what was made of words that are no part of a goal"""
 
 
-def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
+def parse_phrase(words: Sequence[str], known: Known) -> ParsedPhrase:
     """Read `words`, the arguments as the shell split them.
 
     An argument that is a requirement by its own operator is read whole, markers and extras
@@ -133,13 +134,11 @@ def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
 
 def _requirement(word: str) -> RequestedProject | None:
     """Return the requirement that a whole argument is, if an operator, extra or marker is in it."""
-    from packaging.requirements import InvalidRequirement
-
     if not re.search(PIP, word):
         return None
     try:
         parse_requirement(word)
-    except InvalidRequirement:
+    except ValueError:  # InvalidRequirement, whose import takes long
         return None
     return RequestedProject.of_requirement(word, ORIGIN)
 
@@ -172,7 +171,7 @@ class _Reader:
         self.base: str | None = None
         """the image, or the hosted notebook, that a sentence names"""
 
-    def parsed(self) -> Parsed:
+    def parsed(self) -> ParsedPhrase:
         """Return what was read. Raises BadPhrase if what was skipped leaves it open."""
         if self.ignored and not self.projects:
             self._refuse(self.ignored[0])
@@ -194,7 +193,7 @@ class _Reader:
             *dict.fromkeys(self.notes),
             *((skipped,) if self.ignored else ()),
         )
-        return Parsed(projects=tuple(self.projects), notes=notes, **texts)
+        return ParsedPhrase(projects=tuple(self.projects), notes=notes, **texts)
 
     def _note_base(self, base: str) -> None:
         """Note how what a base brings stays. Raises BadPhrase for an image, named for just that."""
@@ -320,7 +319,7 @@ class _Reader:
         meaning: Meaning = self.words.meanings[run]
         shown = _text(tokens[:used])
         match meaning:
-            case Place(platform, image):
+            case MachinePlace(platform, image):
                 self.places.append(platform)
                 self.base = self.base or image
             case Application(title, projects):

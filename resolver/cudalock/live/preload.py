@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
@@ -11,6 +10,7 @@ from cudalock.errors import NetworkError
 from cudalock.goals import ProjectRequirement
 from cudalock.indexes.parallel import map_parallel
 from cudalock.matrix.releases import Build, Project
+from cudalock.records import replace
 from cudalock.targets.tags import fits_any
 from cudalock.versions import (
     accepts,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -19,6 +18,7 @@ from cudalock.matrix.matrix import Index
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Coverage, Project, Wheel
 from cudalock.matrix.sources import UNREAD
 from cudalock.matrix.universe import unlisted
+from cudalock.records import replace
 from cudalock.text import NamesNote, counted
 from cudalock.urls import without_credentials
 from cudalock.versions import (

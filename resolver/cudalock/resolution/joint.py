@@ -8,10 +8,10 @@ Then the closure takes one version wherever one fits all. Builds and wheels are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cudalock.goals import Goal, ProjectRequirement
+from cudalock.records import NamedTuple, replace
 from cudalock.resolution.cost import component_order
 from cudalock.resolution.find import find
 from cudalock.resolution.model import Resolution
