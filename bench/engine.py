@@ -90,4 +90,5 @@ def explain(goal: Goal, target: Target, matrix: Matrix) -> Explained:
                 1000 * seconds,
                 1000 * busy_seconds,
             )
-    raise ValueError(f"{goal.requirements} has an answer on {target.label}")
+    requirements = ", ".join(map(str, goal.requirements))
+    raise ValueError(f"{requirements} has an answer on {target.label}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
-import warnings
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -14,17 +13,16 @@ import pytest
 # Before anything reads a matrix: what the user of this machine refreshed is not what is tested.
 os.environ["CUDALOCK_DATA_DIR"] = os.devnull
 
-from cudalock.files import data_directory
-from cudalock.matrix.matrix import EMBEDDED, Matrix
-from cudalock.mirrors import NO_MIRRORS
+from cudalock.matrix.matrix import Matrix
+from tests.loading import loading_once
 from tests.local_index import clean_environment, run_tool
 from tests.recorded import MAIN, RecordedIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
-    from cudalock.mirrors import Mirrors
+# While tests are collected nothing that is made goes.
+gc.disable()
 
 os.environ["CUDALOCK_NO_DETECT"] = "1"
 """What a test's machine has is not what the tests are about; those that are hand in a probe."""
@@ -99,25 +97,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
+def pytest_collection_finish() -> None:
+    """Keep the collector from looking at eleven thousand tests, and the matrix, again and again: a
+    tenth of the time."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def embedded_matrix() -> Iterator[None]:
-    """The embedded matrix is read once in a process, whatever command asks for it: it never
-    changes. One beside it, a copy or the user's, is read each time."""
-    load = Matrix.load
-    embedded = cache(lambda: load(EMBEDDED))
-
-    def load_once(
-        path: Path | str | None = None,
-        warn: Callable[[str], None] = warnings.warn,
-        mirrors: Mirrors = NO_MIRRORS,
-    ) -> Matrix:
-        is_embedded = path is None or str(path) in (EMBEDDED, str(data_directory()))
-        if not is_embedded or os.environ.get("CUDALOCK_DATA_DIR") != os.devnull:
-            return load(path, warn, mirrors)
-        return embedded().mirrored(mirrors)
-
+    """The embedded matrix is read once in a process, whatever command asks for it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Matrix, "load", load_once)
+        patch.setattr(Matrix, "load", loading_once())
         yield
 
 

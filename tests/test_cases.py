@@ -50,7 +50,7 @@ import cudalock.targets.detect
 from cudalock import toml
 from cudalock.cli import main
 from cudalock.targets import parse_platform
-from tests.paths import CASES
+from tests.paths import CASES, ROOT
 
 KEYS = {
     *("name", "command", "rows", "here", "files", "status", "pins", "exactly", "absent", "index"),
@@ -244,6 +244,9 @@ RUN_EACH = """
 import json, sys
 from click.testing import CliRunner
 from cudalock.cli import main
+from cudalock.matrix.matrix import Matrix
+from tests.loading import loading_once
+Matrix.load = loading_once()
 for words in json.load(sys.stdin):
     result = CliRunner().invoke(main, words, prog_name="cudalock")
     print(json.dumps([words, result.exit_code, result.stdout, result.stderr]))
@@ -254,13 +257,13 @@ for words in json.load(sys.stdin):
 def test_the_same_bytes_whatever_the_hash_seed() -> None:
     cases = [parameters.values[0] for parameters in read_cases()]
     commands = [words_of(case["command"]) for case in cases if not case.keys() & {"here", "files"}]
-    source = str(Path(cudalock.__file__).parents[1])
+    sources = os.pathsep.join([str(Path(cudalock.__file__).parents[1]), str(ROOT)])
     outputs = []
     for seed in ("1", "3"):
         done = subprocess.run(
             [sys.executable, "-c", RUN_EACH],
             input=json.dumps(commands[::8]),
-            env={**os.environ, "PYTHONPATH": source, "PYTHONHASHSEED": seed},
+            env={**os.environ, "PYTHONPATH": sources, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
             check=True,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PACKAGE = RESOLVER / "cudalock"
 
 LAYERS = [
-    {"errors", "versions", "names", "text", "urls", "toml", "files", "mirrors"},
+    {"errors", "records", "plain", "versions", "names", "text", "urls", "toml", "files", "mirrors"},
     {"targets"},
     {"goals", "matrix"},
     {"resolution"},
@@ -162,13 +162,6 @@ def test_markers_are_parsed_in_one_place(path: Path) -> None:
     assert path.name == "versions.py" or not made & called
 
 
-SAME_NAME = {
-    *("Found", "Installed", "Lines", "Parsed", "Pin", "Place", "Places"),
-    *("Problem", "Rules", "Said", "Table", "Text", "Wanted", "_Reading"),
-}
-"""The class names that still mean several things; whoever renames one takes it out of here."""
-
-
 def import_graph() -> dict[str, set[str]]:
     """For each module those that it imports, at once, late or for its types alone."""
     names = {
@@ -224,7 +217,7 @@ def test_class_names_are_unique() -> None:
             if isinstance(node, ast.ClassDef):
                 homes.setdefault(node.name, set()).add(str(path.relative_to(PACKAGE)))
     twice = {name: files for name, files in homes.items() if len(files) > 1}
-    assert {name: files for name, files in twice.items() if name not in SAME_NAME} == {}
+    assert twice == {}
 
 
 def test_every_part_has_a_layer() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging import tags as wheel_tags
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -168,7 +169,7 @@ class Row:
     def local(self) -> str:
         return str(self.build.get("local", ""))
 
-    @property
+    @cached_property
     def full_version(self) -> str:
         return f"{self.version}+{self.local}" if self.local else self.version
 
@@ -203,6 +204,7 @@ class Row:
             dist = (rest[0] if rest else {}).get("dist", self.project.replace("-", "_"))
             yield f"{dist}-{self.full_version}-{tags}.whl", tags, digest
 
+    @cached_property
     def place_values(self) -> dict[str, list[str]]:
         """What ``where`` of a fact may ask for."""
         places = {
@@ -274,6 +276,17 @@ class Book:
         self.trust = {row["id"]: row.get("trust", "own") for row in self.header["index"]}
         self.trust |= {row["id"]: row["trust"] for row in self.header.get("builder", ())}
         self._rows: dict[str, list[Row]] = {}
+        # A formula asks these of thousands of rows, and most answers are the same for all.
+        self._owners: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._replacing: dict[str, list[dict[str, Any]]] = {}
+        for name, component in self.components.items():
+            for fact in component.get("fact", ()):
+                self._owners.setdefault(fact["id"], (name, fact))
+                if "replaces" in fact:
+                    required = fact["replaces"]["requirement"]
+                    self._replacing.setdefault(required, []).append(fact["replaces"])
+        self._in_force: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        self._wanted: dict[tuple[object, ...], list[tuple[str, str, frozenset[str]]]] = {}
 
     def _add_shared_triton(self, directory: Path) -> None:
         """Two projects that install Triton's files are a conflict."""
@@ -321,31 +334,34 @@ class Book:
     ) -> Iterator[dict[str, Any]]:
         """The facts in force about one choice that a solve can decide; with `perhaps` those that
         are not, where that is because the row lacks a label."""
+        key = (component, *environment.values())
+        if key not in self._in_force:
+            self._in_force[key] = list(self._facts_in_force(component, environment))
+        for fact in self._in_force[key]:
+            if inside(version, fact.get("for", "")) and (
+                _is_perhaps(fact, row) if perhaps else _is_where(fact, row)
+            ):
+                yield fact
+
+    def _facts_in_force(
+        self, component: str, environment: Mapping[str, str]
+    ) -> Iterator[dict[str, Any]]:
         for fact in self.components.get(component, {}).get("fact", ()):
             if fact.get("scope", "solve") != "solve":
                 continue
             if "when" in fact and not marker_holds(fact["when"], environment):
                 continue
             # Those for goals without torch warn of what is not there, which a lock says itself.
-            if fact.get("alone"):
-                continue
-            if inside(version, fact.get("for", "")) and (
-                _is_perhaps(fact, row) if perhaps else _is_where(fact, row)
-            ):
+            if not fact.get("alone"):
                 yield fact
 
     def owner(self, id: str) -> str:
         """The component that a fact is about."""
-        return next(
-            name
-            for name, component in self.components.items()
-            if any(fact["id"] == id for fact in component.get("fact", ()))
-        )
+        return self._owners[id][0]
 
     def fact(self, id: str) -> dict[str, Any]:
         """A fact by its id."""
-        facts: list[dict[str, Any]] = self.components[self.owner(id)]["fact"]
-        return next(fact for fact in facts if fact["id"] == id)
+        return self._owners[id][1]
 
     def named_beside(self, fact: Mapping[str, Any]) -> set[str]:
         """The components that a fact speaks of beside its own."""
@@ -366,14 +382,26 @@ class Book:
 
     def wanted(
         self, row: Row, environment: Mapping[str, str], extras: Iterable[str] = ()
-    ) -> Iterator[tuple[str, str, frozenset[str]]]:
+    ) -> list[tuple[str, str, frozenset[str]]]:
         """What a row's metadata requires, corrected by facts: name, specifier, extras."""
+        place, extras = tuple(environment.items()), tuple(extras)
+        # The builds of a release mostly require the same.
+        key = (row.project, row.version, *row.requires, place, extras)
+        if key not in self._wanted:
+            self._wanted[key] = list(self._read_wanted(row, environment, place, extras))
+        return self._wanted[key]
+
+    def _read_wanted(
+        self,
+        row: Row,
+        environment: Mapping[str, str],
+        place: tuple[tuple[str, str], ...],
+        extras: tuple[str, ...],
+    ) -> Iterator[tuple[str, str, frozenset[str]]]:
         for text in row.requires:
             parsed = requirement(text)
-            if not any(
-                parsed.marker is None or parsed.marker.evaluate({**environment, "extra": extra})
-                for extra in ("", *extras)
-            ):
+            marker = marker_of(text)
+            if marker and not any(_is_so(marker, extra, place) for extra in ("", *extras)):
                 continue
             name = canonicalize_name(parsed.name)
             replaced = self._replacement(row, name, environment)
@@ -385,26 +413,33 @@ class Book:
     def _replacement(
         self, row: Row, name: str, environment: Mapping[str, str]
     ) -> dict[str, Any] | None:
-        for component in self.components.values():
-            for fact in component.get("fact", ()):
-                table: dict[str, Any] | None = fact.get("replaces")
-                if table is None or table["requirement"] != name:
-                    continue
-                of = requirement(table["of"])
-                if of.name != row.project or not inside(row.version, str(of.specifier)):
-                    continue
-                if "when" not in table or marker_holds(table["when"], environment):
-                    return table
+        for table in self._replacing.get(name, ()):
+            of = requirement(table["of"])
+            if of.name != row.project or not inside(row.version, str(of.specifier)):
+                continue
+            if "when" not in table or marker_holds(table["when"], environment):
+                return table
         return None
 
 
+@cache
+def marker_of(text: str) -> str:
+    """The marker of a requirement, empty where it has none."""
+    return str(requirement(text).marker or "")
+
+
 def marker_holds(marker: str, environment: Mapping[str, str]) -> bool:
-    parsed = requirement(f"x; {marker}").marker
-    return parsed is not None and parsed.evaluate({**environment, "extra": ""})
+    return _is_so(marker, "", tuple(environment.items()))
+
+
+@cache
+def _is_so(marker: str, extra: str, environment: tuple[tuple[str, str], ...]) -> bool:
+    # Thousands of requirements have some hundred markers.
+    return Marker(marker).evaluate({**dict(environment), "extra": extra})
 
 
 def _is_where(fact: Mapping[str, Any], row: Row | None) -> bool:
-    values = row.place_values() if row else {}
+    values = row.place_values if row else {}
     return all(
         any(
             fnmatch.fnmatchcase(value, pattern) for value in values.get(key, ()) for pattern in wish
@@ -416,7 +451,7 @@ def _is_where(fact: Mapping[str, Any], row: Row | None) -> bool:
 def _is_perhaps(fact: Mapping[str, Any], row: Row | None) -> bool:
     """Whether a row lacks a label that says whether the fact is about it."""
     where = fact.get("where", {})
-    known = row.place_values() if row else {}
+    known = row.place_values if row else {}
     lacking = {
         key
         for key in where
@@ -706,9 +741,9 @@ class _Verifier:
     # -- the goal and the metadata ------------------------------------------------------------
 
     def _check_goal(self) -> None:
-        for text in self.goal.requirements:
+        for text in map(str, self.goal.requirements):
             self._check_wish(text, must_be_there=True)
-        for text in self.goal.constraints:
+        for text in map(str, self.goal.constraints):
             self._check_wish(text, must_be_there=False)
         if FRAMEWORK in self.found.rows:
             self._check_cuda()
@@ -752,7 +787,7 @@ class _Verifier:
         asked: dict[str, set[str]] = {}
         waiting = [
             (self.book.meant(canonicalize_name(parsed.name), self.environment), parsed.extras)
-            for parsed in map(requirement, self.goal.requirements)
+            for parsed in map(requirement, map(str, self.goal.requirements))
             if parsed.marker is None or parsed.marker.evaluate(self.environment)
         ]
         while waiting:
@@ -791,7 +826,7 @@ class _Verifier:
             for name, specifier, _ in self.book.wanted(row, self.environment, extras_named(row)):
                 if is_pin(specifier):
                     yanked.discard(name)
-        for parsed in map(requirement, self.goal.requirements + self.goal.constraints):
+        for parsed in map(requirement, map(str, self.goal.requirements + self.goal.constraints)):
             if is_pin(str(parsed.specifier)):
                 yanked.discard(self.book.meant(canonicalize_name(parsed.name), self.environment))
         for name in sorted(yanked):
@@ -821,7 +856,7 @@ def wanted_accelerator(target: Target) -> str | None:
 def _names_a_build(goal: Goal) -> bool:
     return any(
         canonicalize_name(parsed.name) == FRAMEWORK and "+" in str(parsed.specifier)
-        for parsed in map(requirement, (*goal.requirements, *goal.constraints))
+        for parsed in map(requirement, map(str, goal.requirements + goal.constraints))
     )
 
 
@@ -835,7 +870,7 @@ def is_pin(specifier: str) -> bool:
 
 def extras_named(row: Row) -> list[str]:
     """The extras that a row's requirements speak of."""
-    markers = (str(requirement(text).marker or "") for text in row.requires)
+    markers = map(marker_of, row.requires)
     return sorted(
         {each for marker in markers for each in re.findall(r'extra == "([^"]+)"', marker)}
     )

@@ -10,6 +10,7 @@
     │   ├── BadTarget            an unknown Python, platform, GPU or driver
     │   ├── BadFile              an input file that cannot be read or used
     │   ├── Contradiction        two parts of the request conflict
+    │   │   └── SeveralAccelerators  one lock is requested for several
     │   └── OutputError          the result cannot be written
     ├── MatrixError          2   the data is wrong: which file, which key
     ├── NoSolution           1   there is no solution, with an explanation
@@ -123,6 +124,10 @@ class Contradiction(UsageError):
     """Two parts of one request that conflict."""
 
     code = "contradiction"
+
+
+class SeveralAccelerators(Contradiction):
+    """One lock for several accelerators: as lines of a project there may be a lock for each."""
 
 
 class OutputError(UsageError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,28 @@ def test_what_is_added_to_an_image(row: dict[str, Any]) -> None:
     assert not any(re.match(r"(torch|triton|nvidia-.*)(==| @)", pin) for pin in pins)
     for line in row["lines"]:
         assert any(pin == line or f"/{line.replace('==', '-')}-" in pin for pin in pins), pins
+
+
+@pytest.mark.parametrize(
+    ("pin", "status", "said"),
+    [
+        ("trl==1.16.0", 0, "note: changes datasets 4.0.0 to"),
+        (
+            "torchao==0.18.0",
+            0,
+            "nothing prevents it: `cudalock solve torchao==0.18.0 --image colab:",
+        ),
+        ("torchvision==0.20.0", 1, "torchvision 0.20.0 requires torch==2.5.0"),
+        ("torch==2.12.0", 2, "`--image` keeps torch 2.11.0+cu128 of `colab:2026-08-19`"),
+    ],
+)
+def test_what_prevents_a_pin_beside_an_image(pin: str, status: int, said: str) -> None:
+    words = ["why-not", pin, "--image", "colab:2026-08-19", "--offline"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == status, result.output
+    assert said in result.output
+    if status == 0:
+        assert json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)["possible"] is True
 
 
 STAGES = """\

@@ -68,6 +68,25 @@ def test_a_fact_is_explained_with_its_sources(words: tuple[str, ...], matrix: Ma
     assert [fact["id"] for fact in document["facts"]] == ["fa2-torch-minor"]
 
 
+@pytest.mark.parametrize("words", [("explain",), ("matrix", "show")])
+@pytest.mark.parametrize("word", ["CL", "cl2", "CL20"])
+def test_codes_that_begin_alike_are_listed(words: tuple[str, ...], word: str) -> None:
+    expected = [code for code in RULES if code.startswith(word.upper())]
+    result = run(*words, word)
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines() if line[:2] == "CL"] == expected
+    document = json.loads(run(*words, word, "--json").stdout)
+    assert document["schema"] == "cudalock.codes/1"
+    assert [row["code"] for row in document["codes"]] == expected
+
+
+def test_a_code_that_is_none() -> None:
+    result = run("explain", "CL209")
+    assert result.exit_code == 2
+    assert "unknown code `CL209`" in result.stderr
+    assert "`cudalock explain CL20" in result.stderr
+
+
 def test_no_fact_and_no_code_is_the_name_of_a_component(matrix: Matrix) -> None:
     """Else a goal of one word would be taken for a page."""
     names = {rule.name for rule in RULES.values()} | set(RULES) | set(matrix.facts)

@@ -143,7 +143,7 @@ def question(command: str) -> tuple[Goal, Target, Matrix]:
 def items(command: str) -> set[str]:
     """What a command asks, item by item, so that two ways of saying it are the same."""
     goal, target, _ = question(command)
-    found = {str(Requirement(text)) for text in goal.requirements}
+    found = {str(Requirement(str(stated))) for stated in goal.requirements}
     found |= {f"constraint {text}" for text in goal.constraints}
     for name in ("cuda", "builders", "exclude_newer", "strict", "cudnn", "toolkit"):
         found.add(f"{name} {getattr(goal, name)}")

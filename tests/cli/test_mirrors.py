@@ -144,6 +144,34 @@ def test_no_lock_names_the_original(goal: str, format: str) -> None:
     assert run(*again, "--offline", "--format", format).stdout == result.stdout
 
 
+@pytest.mark.parametrize(
+    ("goal", "maps", "said"),
+    [
+        (
+            "--torch 2.5.1 --python 3.11 --platform linux",
+            ["pytorch"],
+            ["nothing in this lock is from pytorch", "the package index has no mirror, and"],
+        ),
+        (
+            "--torch 2.5.1+cu121 --python 3.11 --platform linux",
+            ["pytorch"],
+            ["the package index has no mirror, and this lock takes 22 files from it"],
+        ),
+        ("--torch 2.5.1+cu121 --python 3.11 --platform linux", ["pytorch", "pypi"], []),
+        ("--torch 2.5.1+cu121 --python 3.11 --platform linux", [], []),
+    ],
+)
+def test_what_a_closed_network_lacks_is_told(goal: str, maps: list[str], said: list[str]) -> None:
+    mirrored = [word for name in maps for word in ("--index-map", f"{name}=https://m.corp/{name}")]
+    result = run("solve", *goal.split(), "--offline", *mirrored)
+    assert result.exit_code == 0, result.stderr
+    notes = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
+    mirrors = [note for note in notes if "mirror" in note]
+    assert len(mirrors) == len(said)
+    for note, text in zip(mirrors, said, strict=True):
+        assert text in note
+
+
 def test_a_refusal_names_no_original() -> None:
     goal = ("--torch", "2.5.1", "--fa2", "--python", "3.11", "--platform", "linux")
     result = run("solve", *goal, *MAP, "--offline", "--hashes", "require")

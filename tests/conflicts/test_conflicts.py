@@ -148,7 +148,7 @@ WINDOWS = LINUX.on_platform("windows-x86_64")
         (Goal(("torch==2.4.1", "triton-windows==3.2.0.post21"), strict=True), WINDOWS),
         (Goal(("bitsandbytes==0.43.0", "triton-windows==3.2.0.post21", "torch==2.4.1")), WINDOWS),
     ],
-    ids=lambda value: " ".join(value.requirements) if isinstance(value, Goal) else value.label,
+    ids=lambda one: " ".join(map(str, one.requirements)) if isinstance(one, Goal) else one.label,
 )
 def test_a_well_known_no(goal: Goal, target: Target) -> None:
     found = answer(goal, target, matrix())

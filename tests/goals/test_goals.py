@@ -214,7 +214,10 @@ def test_requirements_of_one_project_are_merged() -> None:
         RequestedProject("numpy", "<2"),
     )
     goal = goal_of("cuda-toolkit[cublas]", "numpy>=1.26", projects=asked)
-    assert goal.requirements == ("cuda-toolkit[cublas,nvcc]==12.4.1", "numpy<2,>=1.26")
+    assert tuple(map(str, goal.requirements)) == (
+        "cuda-toolkit[cublas,nvcc]==12.4.1",
+        "numpy<2,>=1.26",
+    )
 
 
 def test_markers_are_the_targets() -> None:
@@ -223,15 +226,15 @@ def test_markers_are_the_targets() -> None:
         RequestedProject("numpy", ">=2", marker="sys_platform != 'win32'", origin="r.txt:2"),
     )
     on_windows = goal_of("torch", projects=asked, platform=("windows",))
-    assert on_windows.requirements == ("numpy<2", "torch")
+    assert tuple(map(str, on_windows.requirements)) == ("numpy<2", "torch")
     assert tuple(map(str, on_windows.notes)) == ("r.txt:2: `numpy` is not for this target",)
 
 
 def test_a_stand_in_knows_the_versions() -> None:
     on_windows = goal_of("triton 3.2.0 + torch on windows")
-    assert on_windows.requirements == ("torch", "triton==3.2.0.*")
+    assert tuple(map(str, on_windows.requirements)) == ("torch", "triton==3.2.0.*")
     assert len(on_windows.notes) == 1
-    assert goal_of("triton 3.2.0").requirements == ("triton==3.2.0",)
+    assert tuple(map(str, goal_of("triton 3.2.0").requirements)) == ("triton==3.2.0",)
 
 
 def test_constraints() -> None:
@@ -242,7 +245,7 @@ def test_constraints() -> None:
         RequestedProject("torch"),
     )
     goal = goal_of("torch", constraints=limits)
-    assert goal.constraints == ("numpy<2", "torch>=2.4")
+    assert tuple(map(str, goal.constraints)) == ("numpy<2", "torch>=2.4")
     assert "`nosuch`" in str(goal.notes[0])
 
 
@@ -304,7 +307,7 @@ def test_what_was_said_comes_before_defaults() -> None:
     assert target == Target("3.11", "windows-x86_64")
     assert target.stated == {"python", "platform"}
     bare, _ = read_request(Request(words=("numpy",)), MATRIX, defaults, HERE)
-    assert bare.requirements == ("numpy", "torch==2.4.*", "xformers")
+    assert tuple(map(str, bare.requirements)) == ("numpy", "torch==2.4.*", "xformers")
 
 
 def test_the_target_is_here_where_nothing_else_is_said() -> None:

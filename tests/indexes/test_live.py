@@ -243,6 +243,14 @@ def test_no_ancient_release_of_a_dependency(limit: str, index: LocalIndex) -> No
     assert (found["zz-top"], found["aiohttp"], found["multidict"]) == ("3.0", "0.2", "0.5")
 
 
+def test_no_ancient_release_of_what_is_asked_for(index: LocalIndex) -> None:
+    """The oldest release requires nothing, as on a day before the matrix's first multidict."""
+    index.add(MAIN, wheel("multidict", "0.5"), wheel("aiohttp", "0.1"))
+    index.add(MAIN, wheel("aiohttp", "0.2", "multidict<1"))
+    found = solved("aiohttp<0.3", index)
+    assert (found["aiohttp"], found["multidict"]) == ("0.2", "0.5")
+
+
 def test_offline_a_newer_release_may_be_possible(index: LocalIndex, matrix: Matrix) -> None:
     index.add(MAIN, wheel("zz-top", "3.0", "certifi>=2099"))
     # With a pin nobody is asked for another certifi.

@@ -118,6 +118,17 @@ def test_the_newest_release_is_taken_though_an_older_one_has_a_wheel(index: Loca
     assert pins(run("zz-cuda", index)[1]) == {"zz-cuda": "0.9"}
 
 
+def test_one_of_the_matrix_that_had_no_wheel_yet(index: LocalIndex) -> None:
+    """The matrix has a wheel of the newest fire alone, and on that day there was none."""
+    index.add(MAIN, *(build_sdist("fire", version) for version in ("0.5.0", "0.6.0", "0.7.0")))
+    # With a wheel in sight nobody is asked.
+    assert pins(run("fire", index)[1])["fire"] == "0.7.1"
+    assert index.asked == []
+    status, text, said = run("fire --exclude-newer 2023-04-14", index)
+    assert (status, pins(text).get("fire")) == (0, "0.5.0"), said
+    assert "--no-binary fire\n" in text
+
+
 def test_what_was_read_once_is_not_downloaded_again(index: LocalIndex) -> None:
     first = run("zz-user", index)
     assert archives_read(index) == ["zz_pure-1.1.tar.gz"]

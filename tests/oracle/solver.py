@@ -49,7 +49,7 @@ from tests.verifier import (
 )
 
 if TYPE_CHECKING:
-    from cudalock.goals import Goal
+    from cudalock.goals import Goal, ProjectRequirement
     from cudalock.targets import Target
 
 SOLVER: Final = "minisat22"
@@ -101,7 +101,7 @@ class Oracle:
     def _formula(self, goal: Goal, target: Target) -> Formula:
         if goal.toolkit or goal.cudnn:
             raise NotImplementedError("the oracle does not read the vendor's tables")
-        texts = goal.requirements + goal.constraints
+        texts = tuple(map(str, goal.requirements + goal.constraints))
         special = tuple(text for text in texts if requirement(text).specifier.prereleases)
         key = (target, goal.builders, goal.exclude_newer, special)
         if key not in self._formulas:
@@ -305,7 +305,7 @@ class Formula:
         self._unpinned: dict[str, list[Literal]] = {}
         """for each yanked row of a project: pinned by nothing known so far"""
         self._totals: dict[tuple[Literal, ...], list[Literal]] = {}
-        self._orders: dict[tuple[str, str], list[list[Literal]]] = {}
+        self._orders: dict[tuple[str, str], list[set[Literal]]] = {}
         self._doubts = Doubts(book, target)
         self._machine = machine_values(target)
         for name, values in self._machine.items():
@@ -368,7 +368,7 @@ class Formula:
 
     def _is_offered(self, row: Row) -> bool:
         python = self.environment["python_full_version"]
-        texts = self.goal.requirements + self.goal.constraints
+        texts = tuple(map(str, self.goal.requirements + self.goal.constraints))
         about = [each for each in map(requirement, texts) if each.name == row.project]
         if version_of(row.version).is_prerelease and not any(
             each.specifier.prereleases for each in about
@@ -686,10 +686,10 @@ class Formula:
                 return self._chosen(assumed, [name]).get(name)
         return None
 
-    def _classes(self, name: str, point: str, key: Callable[[Row], Any]) -> list[list[Literal]]:
+    def _classes(self, name: str, point: str, key: Callable[[Row], Any]) -> Iterator[list[Literal]]:
         """For each class of rows with one key, best first: what must not be chosen for it."""
+        domain = self._domain(name)
         if (name, point) not in self._orders:
-            domain = self._domain(name)
             rows = sorted(
                 (
                     (key(choice), literal)
@@ -698,12 +698,12 @@ class Formula:
                 ),
                 key=lambda each: each[0],
             )
-            classes = []
-            for _, group in groupby(rows, key=lambda each: each[0]):
-                chosen = {literal for _, literal in group}
-                classes.append([-each for each in domain.literals if each not in chosen])
-            self._orders[name, point] = classes
-        return self._orders[name, point]
+            self._orders[name, point] = [
+                {literal for _, literal in group}
+                for _, group in groupby(rows, key=lambda each: each[0])
+            ]
+        for chosen in self._orders[name, point]:
+            yield [-each for each in domain.literals if each not in chosen]
 
     def _chosen(self, assumed: list[Literal], names: list[str]) -> dict[str, Row]:
         self._holds(assumed)
@@ -727,9 +727,9 @@ def _fits(choice: Row | Value, key: str) -> bool:
 
 
 def _roots(
-    book: Book, texts: Iterable[str], environment: Mapping[str, str]
+    book: Book, stated: Iterable[ProjectRequirement], environment: Mapping[str, str]
 ) -> Iterator[tuple[str, str, list[str]]]:
-    for parsed in map(requirement, texts):
+    for parsed in map(requirement, map(str, stated)):
         if parsed.marker is None or parsed.marker.evaluate(dict(environment)):
             name = book.meant(canonicalize_name(parsed.name), environment)
             yield name, str(parsed.specifier), sorted(parsed.extras)
@@ -738,5 +738,5 @@ def _roots(
 def _names_a_build(goal: Goal) -> bool:
     return any(
         parsed.name == FRAMEWORK and "+" in str(parsed.specifier)
-        for parsed in map(requirement, goal.requirements + goal.constraints)
+        for parsed in map(requirement, map(str, goal.requirements + goal.constraints))
     )

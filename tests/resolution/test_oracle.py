@@ -32,6 +32,7 @@ from tests.verifier import Book, Choice, choices_of, verify
 
 SEED = 20261121
 CELLS_EACH = 20
+FEW_TARGETS = 4
 RANDOM_GOALS = 60
 
 TARGETS = [
@@ -91,11 +92,14 @@ def test_the_engine_agrees_on_a_sample_of_the_grid(python: str, platform: str) -
 
 @pytest.mark.parametrize("accelerator", ["rocm", "xpu", "mps"])
 def test_the_engine_agrees_on_a_sample_of_other_accelerators(accelerator: str) -> None:
+    """On a few targets, since a formula for each takes longer than the goals."""
     some = [block for block in blocks(MATRIX) if block.cuda.startswith(accelerator)]
-    found = [
-        disagreement(block.goal(subset), block.target())
-        for block, subset in sampled(some, f"{SEED} {accelerator}")
-    ]
+    seed = f"{SEED} {accelerator}"
+    targets = sorted({block.target() for block, _ in sampled(some, seed)}, key=str)
+    few = set(random.Random(seed).sample(targets, min(FEW_TARGETS, len(targets))))
+    of_them = [block for block in some if block.target() in few]
+    cells = sorted(sampled(of_them, seed), key=lambda cell: str(cell[0].target()))
+    found = [disagreement(block.goal(subset), block.target()) for block, subset in cells]
     assert not list(filter(None, found))
 
 
@@ -150,7 +154,7 @@ WINDOWS = Target("3.12", "windows-x86_64")
             Target("3.12", "linux-aarch64", gpus=("8.0", "10.0")),
         ),
     ],
-    ids=lambda value: " ".join(value.requirements) if isinstance(value, Goal) else value.label,
+    ids=lambda one: " ".join(map(str, one.requirements)) if isinstance(one, Goal) else one.label,
 )
 def test_the_engine_agrees_on_other_goals(goal: Goal, target: Target) -> None:
     assert disagreement(goal, target) is None

@@ -16,7 +16,6 @@ from cudalock.goals.merge import RequestedProject
 from cudalock.goals.request import Request
 from cudalock.goals.switches import read_switches
 from cudalock.targets.accelerators import LIBRARIES
-from cudalock.versions import leading_name, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,21 +107,15 @@ def relaxed(goal: Goal, besides: str) -> Goal:
     framework = read_switches().framework
     kept = {framework} if besides == framework else set()
     requirements = (
-        text if leading_name(text) in kept else _without_version(text) for text in goal.requirements
+        stated if stated.name in kept else stated.any_version for stated in goal.requirements
     )
     libraries: dict[str, Any] = {name: None for name in LIBRARIES if name != besides}
     return replace(
         goal,
-        requirements=tuple(sorted(requirements)),
+        requirements=tuple(sorted(requirements, key=str)),
         constraints=(),
         accelerator=goal.accelerator if besides in ACCELERATOR else None,
         **libraries,
         toolkit=None,
         exclude_newer=None,
     )
-
-
-def _without_version(text: str) -> str:
-    requirement = parse_requirement(text)
-    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    return f"{requirement.name}{extras}"

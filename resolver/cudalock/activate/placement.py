@@ -34,7 +34,7 @@ Content = dict[str, bytes]
 """Files below site-packages, by their path with slashes."""
 
 
-class Wanted(NamedTuple):
+class NeededPlace(NamedTuple):
     """A place that some package in `base`, a site-packages folder, needs."""
 
     base: Path
@@ -52,7 +52,7 @@ class Placed(NamedTuple):
     left: tuple[Path, ...] = ()
 
 
-def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
+def find_wanted(layout: Layout, matrix: Matrix) -> list[NeededPlace]:
     """Return the places of an environment where a package needs files, whether they are there or
     not.
 
@@ -67,7 +67,7 @@ def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
             if place.unless and all((base / file).is_file() for file in place.unless):
                 brought.append(base / place.unless[0])
             else:
-                copies.append(Wanted(base, place))
+                copies.append(NeededPlace(base, place))
     if brought and not copies:
         raise NotNeeded(
             f"nothing has to be put into `{layout.prefix}`: what is installed there brings its own,"
@@ -83,7 +83,7 @@ def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
 
 
 def install(
-    copies: Iterable[Wanted],
+    copies: Iterable[NeededPlace],
     inventory: Inventory,
     matrix: Matrix,
     wheel: Callable[[FileCopy], Path],
@@ -146,7 +146,7 @@ def _fitting(project: str, inventory: Inventory, matrix: Matrix) -> str:
     return project
 
 
-def _content(copy: Wanted, wheel: Callable[[FileCopy], Path]) -> Content:
+def _content(copy: NeededPlace, wheel: Callable[[FileCopy], Path]) -> Content:
     """The files to be written, by where they go."""
     place = copy.place
     source = copy.base / place.source

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cudalock.check.conda import conda_pin
-from cudalock.check.index_names import Places, has_nightlies
+from cudalock.check.index_names import IndexNames, has_nightlies
 from cudalock.check.source_builds import BuildRecipes
 from cudalock.compat.installed import plain_indexes
 from cudalock.compat.pins import PinnedProject
@@ -28,7 +28,7 @@ _FOR_BOTH = ("requirements", "constraints", "dockerfile")
 """The kinds of files that pip and uv both install from."""
 
 
-class Lines:
+class FileLines:
     """The lines of a file that the package index's tools install, group by group."""
 
     def __init__(self, file: ProjectFile, matrix: Matrix, conda_cuda: str | None = None) -> None:
@@ -36,7 +36,7 @@ class Lines:
         self.file = file
         self._conda_cuda = conda_cuda
         self._matrix = matrix
-        self._places = places = Places(matrix)
+        self._places = places = IndexNames(matrix)
         self._names = matrix.projects | matrix.file_sharers.keys()
         self._everywhere = places.of_file(file)
         self._in_uv_order = places.in_uv_order(file)
@@ -103,7 +103,10 @@ class Lines:
 
     def on(self, target: Target, group: str | None) -> list[PinnedProject]:
         """What is held where a group is wanted with what everyone gets."""
-        environment = target.marker_environment()
+        kind, _, name = (group or "").partition(":")
+        # Poetry has markers on extras: `extra != 'cuda'` is for everyone else.
+        extra = {"extra": name} if kind == "extra" else {}
+        environment = {**target.marker_environment(), **extra}
         groups = self.file.wanted_with(group)
         pins = []
         for file in self.file.files():
@@ -210,10 +213,24 @@ class Lines:
     def _indexes(self, declared: Declared, source: Source | None) -> frozenset[str] | None:
         if declared.index is not None:
             return self._places.of_one(declared.index, declared.name)
+        if source is not None and source.is_one_of:
+            return self._of_several(declared)
         if source is not None and source.index is not None:
             index = self._owners[id(declared)].index_named(source.index)
             return self._places.of_one(index.url, declared.name) if index else None
         return None if self._places.may_have(self.file, declared.name) else self._everywhere
+
+    def _of_several(self, declared: Declared) -> frozenset[str] | None:
+        """The indexes of all sources that an installer chooses from."""
+        owner = self._owners[id(declared)]
+        ids: frozenset[str] = frozenset()
+        for source in owner.sources_for(declared):
+            index = owner.index_named(source.index) if source.index else None
+            one = self._places.of_one(index.url, declared.name) if index else None
+            if one is None:
+                return None
+            ids |= one
+        return ids
 
     def _installed(self, declared: Declared, target: Target) -> PinnedProject:
         """An entry of a list of what is installed: no index has to have it any more."""
@@ -334,4 +351,4 @@ def _fragment(url: str) -> tuple[str, ...]:
     return (digest.partition("&")[0].lower(),) if separator else ()
 
 
-__all__ = ["Lines"]
+__all__ = ["FileLines"]

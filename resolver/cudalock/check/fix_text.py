@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.check.check_file import check_file
 from cudalock.check.selection import EVERYTHING, Selection
 from cudalock.check.source_fix import source_fixes
 from cudalock.projects.model import Declared, Place
 from cudalock.projects.read import read_file
+from cudalock.records import NamedTuple
 
 if TYPE_CHECKING:
     from cudalock.check.check_file import Checked
@@ -68,7 +69,9 @@ def rewrite(checked: Checked, matrix: Matrix, selection: Selection = EVERYTHING)
                 if declared.is_ignored(code) or not selection.includes(code, declared.place.file):
                     continue
                 new_edits = _edits(change, declared, checked.file, matrix, judged.target)
-                if new_edits:
+                # An entry that two extras of Poetry have is two, at one place.
+                taken = {(edit.start, edit.end) for edit in edits.get(declared.place.file, ())}
+                if new_edits and not any((edit.start, edit.end) in taken for edit in new_edits):
                     done.add(id(declared))
                     edits.setdefault(declared.place.file, []).extend(new_edits)
                     mended.setdefault(declared.place.file, []).append(clash.finding)

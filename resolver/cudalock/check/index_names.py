@@ -24,7 +24,7 @@ NOTHING: Final[frozenset[str]] = frozenset()
 _LOCAL_LABEL = r"/whl(?:/[a-z-]+)?/([a-z]+[0-9]*(?:\.[0-9]+)*)/?$"
 
 
-class Places:
+class IndexNames:
     """Index addresses, as the matrix calls the indexes."""
 
     def __init__(self, matrix: Matrix) -> None:
@@ -208,4 +208,4 @@ def _plain(url: str) -> str:
     return f"{parts.hostname}{parts.path.rstrip('/')}"
 
 
-__all__ = ["ANYWHERE", "Places", "has_nightlies"]
+__all__ = ["ANYWHERE", "IndexNames", "has_nightlies"]

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cudalock.compat.unbuilt import SOURCE_ONLY
 from cudalock.files import read_limited
 from cudalock.projects.kinds import MEGABYTE
-from cudalock.versions import canonical
+from cudalock.projects.model import Declared
+from cudalock.records import replace
+from cudalock.versions import canonical, pins_exactly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cudalock.projects.model import Declared, ProjectFile
+    from cudalock.compat.pins import PinConflict
+    from cudalock.projects.model import ProjectFile
 
 _FLAG: Final = "--no-build-isolation"
 _KEY: Final = "no-build-isolation"
 _EXTRA_KEY: Final = "extra-build-dependencies"
 _OF_UV: Final = ("pyproject", "uv-lock")
 """The kinds of files that uv's settings are about; those of a lock stand beside it."""
+_EXTRA: Final = "extra:"
+_BUILT: Final = re.compile(r"^\s*\[build-system\]", re.MULTILINE)
 _IN_PYPROJECT: Final = ("tool", "uv")
 
 
@@ -57,6 +64,36 @@ class BuildRecipes:
         # uv.toml stands for the whole table of pyproject.toml; what either says is a recipe.
         if (beside := _read_beside(self._file.name, "uv.toml")) is not None:
             yield beside, ()
+
+
+def offered_in_extra(clash: PinConflict, file: ProjectFile, framework: str) -> PinConflict:
+    """Return a finding on what has to be built as a warning, where a library offers a range of it
+    as an extra.
+
+    A range is the most that published metadata can say: a package index takes no project that
+    requires a URL, and a wheel is for one release of the framework, which the user chooses. An
+    exact pin is an application's, which can name the wheel.
+    """
+    declared = clash.members[0].origin if clash.members else None
+    if clash.finding.code != SOURCE_ONLY or not isinstance(declared, Declared):
+        return clash
+    owner = next((each for each in file.files() if each.name == declared.place.file), None)
+    is_extra = (declared.group or "").startswith(_EXTRA)
+    is_open = not declared.url and not pins_exactly([declared.specifier])
+    if not is_extra or not is_open or owner is None or not _is_published(owner):
+        return clash
+    fix = (
+        "keep it an extra, and advise users to add a wheel to their environment: `cudalock solve"
+        f" --keep {framework} {declared.name}`; published metadata takes no URL"
+    )
+    return clash._replace(finding=replace(clash.finding, severity="warning", fix=fix), changes=())
+
+
+def _is_published(file: ProjectFile) -> bool:
+    """Whether a file is the metadata of a package that is built, and not of an application."""
+    return file.kind == "setup-cfg" or (
+        file.kind == "pyproject" and _BUILT.search(file.text) is not None
+    )
 
 
 def command_at(text: str, at: int) -> str:
@@ -104,4 +141,4 @@ def _read_beside(file: str, name: str) -> str | None:
         return None
 
 
-__all__ = ["BuildRecipes", "command_at"]
+__all__ = ["BuildRecipes", "command_at", "offered_in_extra"]

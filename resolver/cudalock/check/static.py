@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache
-from itertools import product
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from cudalock.check.other_projects import name_findings
 from cudalock.check.targets import NEWER_GLIBC, completed, is_allowed, likely
@@ -20,22 +17,15 @@ from cudalock.findings import RULES, Finding
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.names import nearest
+from cudalock.projects.syntax.markers import can_hold
 from cudalock.projects.syntax.pep508 import may_hold
-from cudalock.targets import LIKELY_PYTHONS, PLATFORMS, Target, parse_platform, platform_words
-from cudalock.targets.marker_values import (
-    MARKER_IMPLEMENTATIONS,
-    MARKER_MACHINES,
-    MARKER_MINORS,
-    MARKER_SYSTEMS,
-)
+from cudalock.records import replace
+from cudalock.targets import LIKELY_PYTHONS, Target, parse_platform, platform_words
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
     from cudalock.projects.model import Declared, Place, ProjectFile, Source
-
-_OPEN: Final = ("platform_release", "platform_version", "extra", "implementation_version")
-"""Variables whose values nobody can list."""
 
 
 def static_findings(
@@ -93,36 +83,6 @@ def _source_markers(source: Source) -> Iterator[Finding]:
 
 def _at(source: Source) -> Place:
     return source.marker_place or source.place
-
-
-@lru_cache(maxsize=256)
-def can_hold(marker: str) -> bool:
-    """Whether a marker holds on some machine; so it does where it asks what nobody can list."""
-    if any(name in marker for name in _OPEN):
-        return True
-    systems = _matching_environments(marker, MARKER_SYSTEMS)
-    machines = _matching_environments(
-        marker, [{"platform_machine": machine} for machine in MARKER_MACHINES]
-    )
-    kinds = _matching_environments(marker, MARKER_IMPLEMENTATIONS)
-    minors = MARKER_MINORS if "python_version" in marker or "python_full" in marker else [None]
-    base = Target(LIKELY_PYTHONS[0], next(iter(PLATFORMS))).marker_environment()
-    for system, machine, minor, kind in product(systems, machines, minors, kinds):
-        environment = {**base, **system, **machine, **kind}
-        patches = (0, 30) if minor and "python_full_version" in marker else (0,)
-        for patch in patches:
-            if minor:
-                environment.update(python_version=minor, python_full_version=f"{minor}.{patch}")
-            if may_hold(marker, environment):
-                return True
-    return False
-
-
-def _matching_environments(
-    marker: str, environments: Sequence[Mapping[str, str]]
-) -> Sequence[Mapping[str, str]]:
-    """The values to try of some variables; nothing to try where a marker names none of them."""
-    return environments if any(name in marker for name in environments[0]) else [{}]
 
 
 def _likely_marker(marker: str) -> str | None:
@@ -243,4 +203,4 @@ def _is_cpu(declared: Declared, target: Target, matrix: Matrix) -> bool:
     return wheel is not None and not wheel.accelerator
 
 
-__all__ = ["can_hold", "static_findings"]
+__all__ = ["static_findings"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from cudalock.projects.syntax.pep508 import may_hold
+from cudalock.records import replace
 from cudalock.targets import (
     LIKELY,
     LIKELY_PYTHONS,

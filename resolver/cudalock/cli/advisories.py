@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from cudalock.errors import Contradiction, GaveUp
 from cudalock.findings import RULES, Finding
+from cudalock.records import replace
 from cudalock.text import either, listed, shell_command
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _safe_pins(
     """Return the pins of the file to change, as they are written; None if no solution is known."""
     from cudalock.check.targets import completed, likely
     from cudalock.compat.advisories import changed_versions
-    from cudalock.goals import Goal
+    from cudalock.goals import Goal, ProjectRequirement
     from cudalock.matrix.universe import ClosedUniverse
     from cudalock.targets.accelerators import is_vendor_library
 
@@ -157,7 +157,7 @@ def _safe_pins(
     if not wanted or target is None:
         return None
     # Pins as requirements: those that have to move yield, and all others are kept if they can be.
-    goal = Goal(requirements=tuple(f"{name}=={version}" for name, version in held.items()))
+    goal = Goal(ProjectRequirement.pin(*pin) for pin in held.items())
     safe = _safe_stack((goal, target), held, wanted, known, ClosedUniverse(matrix))
     if safe is None:
         return None

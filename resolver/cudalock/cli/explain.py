@@ -61,7 +61,7 @@ def explain(
 ) -> None:
     """Explain each pin of GOAL's lock: what requires it, by which fact newer versions were not
     chosen, and which other builds would work. Or explain one word: a code of `check` and `doctor`
-    (CL203), or the id of a fact (fa2-torch-minor).
+    (CL203; CL lists all), or the id of a fact (fa2-torch-minor).
 
     GOAL and its options are those of `cudalock solve`, and so are the indexes that are queried.
 

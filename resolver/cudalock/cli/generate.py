@@ -141,7 +141,7 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
 
         if kept is not None:
             raise Contradiction("`--image` is for one image, and takes one accelerator")
-        lined = build_lines(lines, options, universe, tell_about=_tell)
+        lined = build_lines(lines, options, universe, _tell, _tell_changes)
         write_lines(lined, lines[0].options.output)
         return
     check_one_line(parsed.flags.get("lines_as"))
@@ -235,7 +235,7 @@ def _advice_on_age(
     from cudalock.generate.git import last_commit
 
     goal = questions[0][0]
-    if goal.exclude_newer or all("==" in text for text in goal.requirements):
+    if goal.exclude_newer or all(stated.is_pin for stated in goal.requirements):
         return None
     day = last_commit(repository.root, repository.inputs)
     if day is None:
@@ -249,10 +249,12 @@ def _advice_on_age(
     )
 
 
-def _tell_changes(locked: Held, lock: Lock) -> None:
+def _tell_changes(locked: Held, lock: Lock, line: str | None = None) -> None:
+    """Report what an update changed, of a line of the project where there are several."""
     from cudalock.cli.console import tell
     from cudalock.generate.update_lock import changes
 
-    changed = changes(locked.pins, lock)
+    changed = changes(locked, lock)
+    where = f" in {line}" if line else ""
     for change in changed or ["nothing"]:
-        tell(f"changed: {change}")
+        tell(f"changed{where}: {change}")

@@ -24,7 +24,7 @@ MOST_TAGS = 3
 """How many known tags a hint names."""
 
 
-class Found(NamedTuple):
+class KnownImage(NamedTuple):
     """An image as it is laid out, and what is known of it."""
 
     base: Base
@@ -82,7 +82,10 @@ def read_base(
         return options, None
     found = lay_out(text, base, options, matrix)
     labels = {**base.labels, **({CUDA.name: base.cuda} if base.cuda else {})}
-    return options, Kept(found.layout, found.inventory, text, labels)
+    # Beside the framework an image has whole toolboxes: to hold their every release would hold back
+    # what is asked for.
+    names = (matrix.framework,) if matrix.framework else ()
+    return options, Kept(found.layout, found.inventory, text, labels, names)
 
 
 def _nearest(tag: str, known: list[str]) -> list[str]:
@@ -114,7 +117,7 @@ def with_its_target(options: GoalOptions, base: Base) -> GoalOptions:
     return replace(options, defaults=stated)
 
 
-def lay_out(text: str, base: Base, options: GoalOptions, matrix: Matrix) -> Found:
+def lay_out(text: str, base: Base, options: GoalOptions, matrix: Matrix) -> KnownImage:
     """Return an image with a framework as an environment that is somewhere else.
 
     Raises UsageError where its Python is neither known nor stated.
@@ -141,7 +144,7 @@ def lay_out(text: str, base: Base, options: GoalOptions, matrix: Matrix) -> Foun
         glibc=base.glibc,
         image=text,
     )
-    return Found(base, layout, Inventory(tuple(_installed(base, matrix))))
+    return KnownImage(base, layout, Inventory(tuple(_installed(base, matrix))))
 
 
 def _installed(base: Base, matrix: Matrix) -> list[Installed]:

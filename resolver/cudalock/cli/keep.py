@@ -11,7 +11,7 @@ from cudalock.errors import Contradiction, UsageError
 from cudalock.text import shell_word
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cudalock.cli.options import GoalOptions, OutputOptions
     from cudalock.environment import Inventory, Layout
@@ -34,6 +34,8 @@ class Kept(NamedTuple):
     """as typed"""
     labels: Mapping[str, str] = MappingProxyType({})
     """those that are known of the framework's build without a look at its files"""
+    names: tuple[str, ...] = ()
+    """what stays where `--keep` says nothing, and as much of the rest as possible"""
 
     def overlay(self, matrix: Matrix) -> Overlay:
         """Return rows for what is there and the matrix lacks."""
@@ -54,14 +56,14 @@ def build_additions(
     queries: tuple[Query, ...],
     universe: Universe,
     kept: Kept,
-    keep: tuple[str, ...],
+    keep: Sequence[str],
     output_options: OutputOptions,
     command: str | None = None,
 ) -> Lock:
     """Return the lock of the packages to add to an environment, or to change, for a goal.
 
-    `keep` are the texts of `--keep`: names, or `all`. `command` is recorded where it is not a
-    solve that makes the lock. Raises NoSolution and GaveUp, and a
+    `keep` are the texts of `--keep`: names, or `all`; without one, what `kept` says. `command` is
+    recorded where it is not a solve that makes the lock. Raises NoSolution and GaveUp, and a
     UsageError of some kind for what is kept.
     """
     from cudalock.compat.installed import ExaminedEnvironment
@@ -71,7 +73,7 @@ def build_additions(
     from cudalock.keep import KeepRequest, keep_command, lock_additions
 
     goal, target = one_target(queries)
-    layout, inventory, path, _ = kept
+    layout, inventory, path = kept.layout, kept.inventory, kept.path
     machine = Machine(
         # A target has architectures, and no names of cards.
         tuple(Gpu(capability, capability) for capability in target.gpus),
@@ -82,7 +84,7 @@ def build_additions(
     subject = ExaminedEnvironment(
         layout, inventory, machine, universe, machine_overridden=is_stated
     )
-    request = KeepRequest(subject, goal, _words(keep))
+    request = KeepRequest(subject, goal, _words(keep or kept.names))
     words = [keep_command(request, path), *map(shell_word, output_options.words)]
     lock = lock_additions(request, command or " ".join(words))
     return replace(lock, image=layout.image)
@@ -109,7 +111,7 @@ def _environment(options: GoalOptions) -> tuple[Layout, str]:
     return find_layout(path), named[0]
 
 
-def _words(texts: tuple[str, ...]) -> tuple[str, ...]:
+def _words(texts: Sequence[str]) -> tuple[str, ...]:
     words = [word.strip() for text in texts for word in text.split(",")]
     return tuple(dict.fromkeys(word for word in words if word))
 

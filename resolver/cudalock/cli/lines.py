@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cudalock import toml
 from cudalock.cli.machine import read_queries
 from cudalock.cli.output import addresses_of, deliver, folder_of_wheels, write_options
-from cudalock.errors import Contradiction, UsageError
+from cudalock.errors import BadFile, Contradiction, UsageError
 from cudalock.formats import FORMATS, load_format, load_lines
 from cudalock.lock.lines import LinedLock, build_lines
-from cudalock.text import shell_command
+from cudalock.text import listed, shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 FILES = "files"
 """The value of `--as` for a file of each line."""
+_UV = "uv"
+_POETRY = "poetry"
+_POETRY_KEYS = {"dependencies", "source", "group", "package-mode", "requires-poetry"}
+"""What a project has that Poetry resolves; others may have no more than its build settings."""
+PLAIN = ""
+"""In its place: one file, whose format has lines without an installer's name for them."""
 
 
 def solve_lines(
@@ -32,6 +39,7 @@ def solve_lines(
     """Return the lock of each line. Raises as `solve` does, and Contradiction for `--as`."""
     from cudalock.goals import command_words
 
+    output = of_its_tool(output)
     lines_as(output)
     queries = [read_queries(options, universe) for options in lines]
     goal = queries[0][0][0]
@@ -61,23 +69,44 @@ def locks_of(
     return replace(lined, lines=tuple(noted))
 
 
+def of_its_tool(output: OutputOptions) -> OutputOptions:
+    """Return the options with the format of the tool that resolves the project to be edited."""
+    if output.format != _UV or output.output is None:
+        return output
+    from cudalock.formats.uv.project import read_existing
+
+    try:
+        text = read_existing(Path(output.output))
+        tools = toml.loads(text or "").get("tool", {})
+    # Whoever edits the file says what is wrong with it.
+    except (BadFile, ValueError, RecursionError):
+        return output
+    poetry = tools.get(_POETRY) if isinstance(tools, dict) and _UV not in tools else None
+    is_its = isinstance(poetry, dict) and bool(poetry.keys() & _POETRY_KEYS)
+    return replace(output, format=_POETRY) if is_its else output
+
+
 def lines_as(output: OutputOptions) -> str:
     """Return what the lines become: what `--as` says, else what the format can.
 
     Raises Contradiction for what the format cannot, and UsageError for files without `-o`.
     """
     kind = load_format(output.format)
-    stated = output.lines_as or ("extras" if kind.lines is not None else FILES)
-    if stated != FILES and kind.lines is None:
-        able = [name for name in FORMATS if load_format(name).lines is not None]
+    lines = load_lines(kind)
+    parts = lines.parts if lines is not None else ()
+    stated = output.lines_as or next(iter(parts), PLAIN if lines is not None else FILES)
+    if stated not in (PLAIN, FILES, *parts):
+        able = [name for name in FORMATS if _has_part(name, stated)]
+        instead = "one document has them all" if lines is not None else "each line is a file"
+        instead = f"a line is one of its {listed(parts)}" if parts else instead
         raise Contradiction(
-            f"the format {output.format} has no {stated}: each line is a file of its own",
+            f"the format {output.format} has no {stated}: {instead}",
             hints=[f"--as {FILES}", *(f"--format {name}" for name in able)],
         )
     if stated == FILES and (kind.edits_file or kind.made_from):
         raise Contradiction(
-            "uv has all lines of a project in one file",
-            hints=["--as extras", "--as groups", f"-o requirements.txt --as {FILES}"],
+            f"{'uv' if kind.made_from else output.format} has all lines of a project in one file",
+            hints=[*(f"--as {part}" for part in parts), f"-o requirements.txt --as {FILES}"],
         )
     if stated == FILES and output.output is None:
         name = kind.filename
@@ -88,11 +117,17 @@ def lines_as(output: OutputOptions) -> str:
     return stated
 
 
+def _has_part(name: str, part: str) -> bool:
+    lines = load_lines(load_format(name))
+    return lines is not None and part in lines.parts
+
+
 def write_lines(lined: LinedLock, options: OutputOptions) -> None:
     """Write the lines where the options say, and a summary to standard error.
 
     Raises HashesMissing, NetworkError and OutputError; then nothing was written.
     """
+    options = of_its_tool(options)
     if options.find_links or options.overlays:
         from cudalock.indexes.digests import with_local_hashes
 

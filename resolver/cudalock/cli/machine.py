@@ -6,12 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cudalock.errors import CudalockError, OtherProject
+from cudalock.errors import CudalockError, OtherProject, SeveralAccelerators
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
+from cudalock.text import shell_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from cudalock.cli.options import GoalOptions
     from cudalock.environment.gpu import Machine, Probe
@@ -32,6 +33,9 @@ def read_queries(options: GoalOptions, universe: Universe) -> tuple[Query, ...]:
     request = at_environments(options.request)
     try:
         queries = read_requests(request, universe, options.defaults, local.here)
+    except SeveralAccelerators as error:
+        hints = [*_lines_hint(request, options.defaults, universe, local.here), *error.hints]
+        raise SeveralAccelerators(error.message, hints=hints) from None
     except OtherProject as error:
         hint = _solved_hint(error, request, options.defaults, universe, local.here)
         raise OtherProject(
@@ -62,6 +66,24 @@ def _solved_hint(
         queries = read_requests(request._replace(words=words), universe, defaults, here)
         if len(queries) == 1 and find(*queries[0], universe) is not None:
             return [f"`{command_line(*queries[0])}{universe.flags}`"]
+    return []
+
+
+def _lines_hint(request: Request, defaults: Request, universe: Universe, here: Here) -> list[str]:
+    """Return the command that makes a line of a project for each stated accelerator, if they have
+    a solution; else nothing."""
+    from cudalock.goals import command_words, read_lines
+    from cudalock.lock.lines import build_lines
+
+    with suppress(CudalockError):
+        lines = read_lines(request, universe, defaults, here)
+        # The goal is the same in all of them but for this.
+        wishes = [queries[0][0].accelerator for queries in lines]
+        goal = lines[0][0][0]
+        words = command_words(goal, *(target for _, target in lines[0]), wishes=wishes)
+        build_lines(lines, universe, "", one_index=True)
+        command = shell_command(["cudalock", "solve", *words, "-o", "pyproject.toml"])
+        return [f"`{command}{universe.flags}` has an extra of a project for each"]
     return []
 
 
@@ -104,11 +126,12 @@ class LocalMachine:
 
     def report(self, targets: Iterable[Target]) -> None:
         """Print on standard error what was detected and used for a target, or what failed."""
-        line = self.describe(targets)
-        if line:
-            from cudalock.cli.console import tell
+        reported = tuple(targets)
+        for line in (self.describe(reported), *_borrowed_python(reported)):
+            if line:
+                from cudalock.cli.console import tell
 
-            tell(line)
+                tell(line)
 
     def describe(self, targets: Iterable[Target]) -> str | None:
         """Return the line that `report` prints, None if there is none."""
@@ -162,3 +185,21 @@ def _is_path(text: str) -> bool:
     from cudalock.targets.pythons import is_version
 
     return not is_version(text) and ("/" in text or "\\" in text or Path(text).exists())
+
+
+def _borrowed_python(targets: Iterable[Target]) -> Iterator[str]:
+    """Note that a lock for another platform has the Python of this machine."""
+    from cudalock.targets import current_python, this_platform
+
+    for target in targets:
+        # The other machine may have told its own: a JetPack has one Python.
+        is_other = target.python_text != current_python()[0]
+        if "platform" not in target.stated or "python" in target.stated or is_other:
+            continue
+        with suppress(CudalockError):
+            if target.platform != this_platform()[0]:
+                yield (
+                    f"note: Python {target.python_text} is this machine's; `--python` states that"
+                    f" of the {target.platform_label} target"
+                )
+                return

@@ -6,9 +6,8 @@ A flag that is given wins over `[tool.cudalock]` of pyproject.toml, that over th
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +19,7 @@ from cudalock.formats import FORMATS, INSTALLERS, format_of
 from cudalock.goals import Request, RequestedProject
 from cudalock.goals.switches import read_switches
 from cudalock.mirrors import NO_MIRRORS
+from cudalock.records import NamedTuple, dataclass, field
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import (
     ACCELERATOR_FLAGS,
@@ -641,7 +641,7 @@ def _wheel_urls(request: Request) -> Iterator[tuple[str, str]]:
 def _with_files(request: Request, files: Iterable[str], constraints: Iterable[str]) -> Request:
     from cudalock.projects import asked_requirements
 
-    lines = asked_requirements.Lines()
+    lines = asked_requirements.RequestedLines()
     for file in files:
         lines.extend(asked_requirements.read(file))
     for file in constraints:

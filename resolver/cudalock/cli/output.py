@@ -11,7 +11,7 @@ from cudalock.formats import Format, WriteOptions, load_format
 from cudalock.text import NamesNote, counted, shell_word
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from cudalock.cli.options import OutputOptions
     from cudalock.lock import FileUrl, Lock
@@ -242,6 +242,30 @@ def _download_text(lock: Lock, write: WriteOptions, *, verbose: bool) -> str | N
     return f"{bytes_text(sum(known))} in {counted(len(sizes), 'file')}{where}"
 
 
+def _mirror_remarks(lock: Lock, options: OutputOptions) -> Iterator[str]:
+    """What a closed network has to know: a mirror that the lock does not use, and what is left."""
+    from cudalock.lock.wheels import targets_of, wheel_for
+    from cudalock.matrix.releases import PACKAGE_INDEX
+    from cudalock.mirrors import FLAG
+
+    if not options.mirrors:
+        return
+    wheels = [wheel_for(pin, target) for pin in lock.pins for target in targets_of(pin, lock)]
+    urls = [wheel.url for wheel in wheels if wheel.url]
+    urls += [index.url for index in lock.indexes if index.url]
+    urls += [options.index_url] if options.index_url else []
+    for mirror in options.mirrors.mirrors:
+        # An index is named without the slash that every original and mirror ends with.
+        if not any(f"{url}/".startswith(mirror.replacement) for url in urls):
+            yield f"nothing in this lock is from {mirror.name}, whose mirror is stated"
+    left = len({wheel.file for wheel in wheels if wheel.index == PACKAGE_INDEX})
+    if left and options.index_url is None:
+        yield (
+            f"the package index has no mirror, and this lock takes {counted(left, 'file')} from"
+            f" it: `{FLAG} {PACKAGE_INDEX}=URL` names one"
+        )
+
+
 def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOptions) -> None:
     from cudalock.cli.activity import elapsed
     from cudalock.cli.console import is_interactive, tell
@@ -265,7 +289,7 @@ def _report(lock: Lock, write: WriteOptions, kind: Format, options: OutputOption
         verbose=options.verbose,
     )
     tell(text)
-    for remark in kind.remarks(write):
+    for remark in (*kind.remarks(write), *_mirror_remarks(lock, options)):
         tell(f"note: {remark}")
     if is_interactive():
         looked_up = sum(

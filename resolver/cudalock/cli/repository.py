@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cudalock.generate.read import Repository
     from cudalock.generate.solve import Answerable
     from cudalock.generate.update_lock import Held
-    from cudalock.goals import Query, Request
+    from cudalock.goals import ProjectRequirement, Query, Request
     from cudalock.lock import Lock
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
@@ -146,13 +146,13 @@ def prepare(
 
     Raises NoSolution where none has one, and a UsageError of some kind for a wrong question.
     """
-    from cudalock.generate.queries import Said
+    from cudalock.generate.queries import StatedQuery
     from cudalock.generate.solve import Answerer, check_anything, check_names
 
     locked = _locked(options, universe)
     request = options.goal.request
     if locked is not None:
-        request = _for_its_machine(request, locked)
+        request = machine_of_lock(request, locked.command)
     request = _until_commit(at_environments(request), repository)
     defaults = _until_commit(options.goal.defaults, repository)
     targets: tuple[Request, ...] = ()
@@ -164,7 +164,7 @@ def prepare(
     check_anything(repository, request)
     check_names(repository, universe)
     local = LocalMachine(universe.matrix, off=not options.goal.detect)
-    stated = Said(request, defaults, local.here, targets)
+    stated = StatedQuery(request, defaults, local.here, targets)
     solvable = Answerer(repository, stated, universe, reduce).questions(relaxed=options.relax)
     return Prepared(repository, request, targets, solvable, locked, local)
 
@@ -177,12 +177,13 @@ def _locked(options: GenerateOptions, universe: Universe) -> Held | None:
     return read_held(Path(options.output.output), universe.matrix)
 
 
-def _for_its_machine(request: Request, locked: Held) -> Request:
-    """Return the request with the target of the updated lock, unless a flag states one."""
+def machine_of_lock(request: Request, command: str | None) -> Request:
+    """Return the request with target and accelerators of the updated lock, by the command in its
+    header, unless a flag states one."""
     if any(getattr(request, name) for name in _OF_THE_LOCK):
         return request
     try:
-        recorded = read_recorded(locked.command or "").context.params
+        recorded = read_recorded(command or "").context.params
     except (click.ClickException, ValueError):
         return request
     refuse_programs(recorded.get("python") or (), "the command of the lock")
@@ -228,7 +229,7 @@ def build(
     from cudalock.generate.report import lock_notes
     from cudalock.solving import build_lock
 
-    queries = _with_pins(prepared, options, universe)
+    queries = with_pins(prepared.solvable.questions, prepared.locked, options, universe)
     command = command_of(queries, prepared, options)
     if kept is None:
         lock = build_lock(queries, universe, command)
@@ -236,23 +237,23 @@ def build(
         from cudalock.cli.keep import build_additions
 
         command += f" --image {shell_word(kept.path)}"
-        lock = build_additions(queries, universe, kept, ("all",), options.output, command)
+        lock = build_additions(queries, universe, kept, (), options.output, command)
     notes = lock_notes(prepared.repository, prepared.solvable, lock)
     return replace(lock, notes=(*lock.notes, *notes))
 
 
-def _with_pins(
-    prepared: Prepared, options: GenerateOptions, universe: Universe
+def with_pins(
+    queries: tuple[Query, ...], locked: Held | None, options: GenerateOptions, universe: Universe
 ) -> tuple[Query, ...]:
     """Return the queries with as many pins of the updated lock as still have a solution."""
-    if prepared.locked is None or options.upgrade:
-        return prepared.solvable.questions
+    if locked is None or options.upgrade:
+        return queries
     from cudalock.generate.update_lock import hold
     from cudalock.versions import canonical
 
     find = universe.matrix.names.find
     free = frozenset(find(name) or canonical(name) for name in options.upgrade_packages)
-    return hold(prepared.solvable.questions, prepared.locked.pins, free, universe)
+    return hold(queries, locked.pins, free, universe)
 
 
 def command_of(
@@ -284,10 +285,12 @@ def command_of(
     return shell_command(["cudalock", "generate", *words])
 
 
-def _flag_requirements(request: Request) -> tuple[str, ...]:
+def _flag_requirements(request: Request) -> tuple[ProjectRequirement, ...]:
+    from cudalock.goals import ProjectRequirement as Stated
     from cudalock.goals.switches import read_switches
     from cudalock.goals.values import parse_version_spec
 
     name = read_switches().framework
-    versions = [name + parse_version_spec(name, text)[0] for text in request.framework]
-    return tuple(sorted({*versions, *request.switches}))
+    specifiers = [parse_version_spec(name, text)[0] for text in request.framework]
+    stated = {Stated.of(name, specifier) for specifier in specifiers}
+    return tuple(sorted(stated | set(map(Stated.of, request.switches)), key=str))

@@ -112,7 +112,6 @@ def solve(ctx: click.Context, /, goal: tuple[str, ...], **_flags: Any) -> None:
         from cudalock.cli.image import read_base
 
         options, kept = read_base(image, options, output)
-        keep = keep or ("all",)
     elif keep:
         from cudalock.cli.keep import read_environment
 

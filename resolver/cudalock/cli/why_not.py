@@ -17,6 +17,7 @@ from cudalock.cli.options import (
     OptionValues,
     OutputOptions,
     goal_options,
+    image_option,
     source_options,
 )
 from cudalock.cli.settings import ProjectSettings
@@ -25,6 +26,7 @@ from cudalock.errors import BadSpecifier, NothingAsked
 from cudalock.versions import parse_requirement
 
 if TYPE_CHECKING:
+    from cudalock.cli.keep import Kept
     from cudalock.goals import Goal
     from cudalock.matrix.universe import Universe
     from cudalock.resolution.model import Candidate, Resolution
@@ -43,11 +45,16 @@ SCHEMA: Final = "cudalock.why-not/1"
             "cudalock why-not torch==2.9.0 flash-attn --platform windows --python 3.12",
             "what prevents this torch",
         ),
+        (
+            "cudalock why-not unsloth==2026.10.9 --image colab:2026-08-19",
+            "what prevents it beside the packages of an image",
+        ),
     ),
 )
 @click.argument("pin", shell_complete=completed("project"))
 @click.argument("goal", nargs=-1, shell_complete=completed("alias", "project"))
 @goal_options
+@image_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @source_options
 @click.pass_context
@@ -69,8 +76,14 @@ def why_not(
     if goal and re.fullmatch(r"[\w.-]+", pin) and re.match(r"v?[0-9]", goal[0]):
         pin, goal = f"{pin} {goal[0]}", goal[1:]
     parsed = OptionValues(ctx, ProjectSettings.find())
-    universe = open_universe(OutputOptions.of(parsed))
+    output = OutputOptions.of(parsed)
     options = GoalOptions.of(parsed, goal)
+    image, kept = parsed.text("image"), None
+    if image:
+        from cudalock.cli.image import read_base
+
+        options, kept = read_base(image, options, output)
+    universe = open_universe(output, added=kept.overlay if kept is not None else None)
     try:
         parsed_goal, target = read_query(options, universe)
     except NothingAsked:
@@ -79,6 +92,9 @@ def why_not(
             replace(options, request=options.request._replace(words=(pin,))), universe
         )
     pinned, name = _with_pin(parsed_goal, pin, target, universe)
+    if kept is not None:
+        _beside_image(pinned, target, kept, universe, output, as_json=as_json)
+        return
     answer = solve(pinned, target, universe)  # raises NoSolution, which says what stops it
     usual = _without(parsed_goal, target, universe, name) if parsed_goal != pinned else None
     if as_json:
@@ -87,7 +103,44 @@ def why_not(
     lines = [f"nothing prevents it: `{command_line(pinned, target)}`"]
     lines += [f"warning: {fact.component} {fact.says}   [{fact.id}]" for fact in answer.warnings]
     if usual is not None:
-        lines.append(f"without it the goal resolves to {usual}")
+        lines.append(f"without this pin the goal takes {usual}")
+    emit("\n".join(lines) + "\n")
+
+
+def _beside_image(
+    pinned: Goal,
+    target: Target,
+    kept: Kept,
+    universe: Universe,
+    output: OutputOptions,
+    *,
+    as_json: bool,
+) -> None:
+    """Print what a pin changes in an image. Raises NoSolution, which says what stops it there."""
+    from cudalock.cli.console import emit
+    from cudalock.cli.keep import build_additions
+    from cudalock.text import json_text
+
+    lock = build_additions(((pinned, target),), universe, kept, (), output)
+    if as_json:
+        document = {
+            "schema": SCHEMA,
+            "matrix": lock.matrix_version,
+            "possible": True,
+            "target": lock.target.label,
+            "command": lock.command,
+            "without": None,
+            "warnings": [
+                {"fact": warning.fact, "says": warning.says, "effect": warning.effect}
+                for warning in lock.warnings
+            ],
+            "notes": list(map(str, lock.notes)),
+        }
+        emit(json_text(document))
+        return
+    lines = [f"nothing prevents it: `{lock.command}`"]
+    lines += [f"warning: {warning}" for warning in lock.warnings]
+    lines += [f"note: {note}" for note in lock.notes]
     emit("\n".join(lines) + "\n")
 
 
@@ -99,6 +152,7 @@ def _json(goal: Goal, target: Target, answer: Resolution, usual: Candidate | Non
         {
             "schema": SCHEMA,
             "matrix": answer.matrix.version,
+            "possible": True,
             "target": target.label,
             "command": command_line(goal, target),
             "without": str(usual) if usual is not None else None,
@@ -127,9 +181,9 @@ def _with_pin(goal: Goal, pin: str, target: Target, universe: Universe) -> tuple
     # Read as a goal is, with the same errors for unknown names.
     read, _ = read_request(Request(words=(words,), python=(target.python_text,)), universe)
     requirement = read.requirements[0]
-    name = parse_requirement(requirement).name
-    requirements = [text for text in goal.requirements if parse_requirement(text).name != name]
-    return replace(goal, requirements=tuple(sorted([*requirements, requirement]))), name
+    others = [stated for stated in goal.requirements if stated.name != requirement.name]
+    requirements = sorted([*others, requirement], key=str)
+    return replace(goal, requirements=tuple(requirements)), requirement.name
 
 
 def _without(goal: Goal, target: Target, universe: Universe, name: str) -> Candidate | None:

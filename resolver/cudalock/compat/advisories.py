@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from cudalock.goals import ProjectRequirement
 from cudalock.resolution.find import find
 from cudalock.resolution.minimal import preserve_most
-from cudalock.versions import accepts, leading_name, parse_requirement, parse_version
+from cudalock.versions import accepts, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -112,39 +113,41 @@ class _Search:
     def _has_solution(self, excluded: Mapping[str, str]) -> bool:
         return find(self._relaxed(excluded), self.target, self.universe) is not None
 
-    def _relaxed(self, excluded: Mapping[str, str], more: Iterable[str] = ()) -> Goal:
+    def _relaxed(
+        self, excluded: Mapping[str, str], more: Iterable[ProjectRequirement] = ()
+    ) -> Goal:
         """Return the goal without what it requires of excluded projects, beyond their names, and
         with what is excluded."""
-        constraints = [text for text in self.goal.constraints if leading_name(text) not in excluded]
-        constraints += [f"{name}{specifier}" for name, specifier in excluded.items()]
+        constraints = [stated for stated in self.goal.constraints if stated.name not in excluded]
+        constraints += [ProjectRequirement.of(*exclusion) for exclusion in excluded.items()]
         return replace(
             self.goal,
             requirements=tuple(
-                _without_specifier(text) if self._yields(text, excluded) else text
-                for text in self.goal.requirements
+                stated.any_version if self._yields(stated, excluded) else stated
+                for stated in self.goal.requirements
             ),
             constraints=(*constraints, *more),
         )
 
-    def _yields(self, text: str, excluded: Mapping[str, str]) -> bool:
+    def _yields(self, stated: ProjectRequirement, excluded: Mapping[str, str]) -> bool:
         """Return whether a requirement may be dropped: an excluded project's own, and an exact pin
         of any other, which has to move with it."""
-        return leading_name(text) in excluded or "==" in text
+        return stated.name in excluded or stated.is_pin
 
     def _solved(self) -> dict[str, str] | None:
         """Return the versions of the solution that has most of the pins."""
         # What the user requested exactly is the last to change.
-        requested = {leading_name(text) for text in self.goal.requirements}
+        requested = {stated.name for stated in self.goal.requirements}
         others = sorted(
             (name for name in self.pins if name not in self.excluded),
             key=lambda name: (name not in requested, name),
         )
-        texts = [f"{name}=={self.pins[name]}" for name in others]
+        pins = [ProjectRequirement.pin(name, self.pins[name]) for name in others]
 
-        def is_possible(kept: Sequence[str]) -> bool:
+        def is_possible(kept: Sequence[ProjectRequirement]) -> bool:
             return find(self._relaxed(self.excluded, kept), self.target, self.universe) is not None
 
-        kept = preserve_most([], texts, is_possible)
+        kept = preserve_most([], pins, is_possible)
         resolution = find(self._relaxed(self.excluded, kept), self.target, self.universe)
         if resolution is None:
             return None
@@ -159,20 +162,17 @@ class _Search:
         # Only what has to change is stated: all else of the goal stays as the user wrote it.
         requirements = []
         named = set()
-        for text in self.goal.requirements:
-            name = leading_name(text)
-            named.add(name)
-            fits = accepts(str(parse_requirement(text).specifier), versions.get(name, "0"))
-            requirements.append(text if fits else f"{_without_specifier(text)}=={versions[name]}")
+        for stated in self.goal.requirements:
+            named.add(stated.name)
+            fits = accepts(stated.specifier, versions.get(stated.name, "0"))
+            requirements.append(stated if fits else stated.at(versions[stated.name]))
         constraints = [
-            text
-            for text in self.goal.constraints
-            if accepts(
-                str(parse_requirement(text).specifier), versions.get(leading_name(text), "0")
-            )
+            stated
+            for stated in self.goal.constraints
+            if accepts(stated.specifier, versions.get(stated.name, "0"))
         ]
         constraints += [
-            f"{name}=={versions[name]}"
+            ProjectRequirement.pin(name, versions[name])
             for name in self.excluded
             if name in versions and name not in named
         ]
@@ -196,12 +196,6 @@ def _nearest(versions: Sequence[str], version: str) -> list[str]:
     later = [other for other in ordered if parse_version(other) > now]
     final = [other for other in later if not parse_version(other).is_prerelease]
     return [*final, *reversed([other for other in ordered if parse_version(other) < now])]
-
-
-def _without_specifier(text: str) -> str:
-    requirement = parse_requirement(text)
-    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    return f"{requirement.name}{extras}"
 
 
 def changed_versions(

@@ -6,8 +6,7 @@ finds, `with_fixes` and `with_warning_fixes` add the changes that help, and `jud
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.compat.pins import PinChange, PinConflict, PinnedProject
 from cudalock.compat.query import PinQuery
@@ -18,6 +17,7 @@ from cudalock.compat.unbuilt import SOURCE_ONLY, conflicts_of_source
 from cudalock.compat.wheels import PinWheels
 from cudalock.findings import Finding
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
+from cudalock.records import NamedTuple, replace
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.elements import ids_of
 from cudalock.targets.accelerators import is_vendor_library

@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.compat.wheels import comes_from
+from cudalock.goals import ProjectRequirement
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.versions import accepts, canonical, parse_requirement
@@ -55,20 +56,19 @@ def different_libraries(
 
 
 def _libraries(
-    requirement: str,
+    requirement: ProjectRequirement,
     universe: Universe,
     environment: Mapping[str, str],
     depth: int,
     pin: PinnedProject | None = None,
 ) -> Iterator[tuple[str, _Wanted]]:
     """Yield NVIDIA's packages that the one release that a requirement leaves wants."""
-    parsed = parse_requirement(requirement)
-    name = canonical(parsed.name)
+    name = requirement.name
     project = universe.project(name)
     left = [
         version
         for version in (project.versions if project is not None else ())
-        if parsed.specifier and accepts(str(parsed.specifier), version)
+        if requirement.specifier and accepts(requirement.specifier, version)
     ]
     if project is None or len(left) != 1:
         return
@@ -79,23 +79,23 @@ def _libraries(
     # What the package index has is what comes by itself.
     plain = [build for build in builds if build.index == PACKAGE_INDEX]
     texts = {text: None for build in plain or builds[:1] for text in build.requires}
-    for text in _holding(texts, environment, parsed.extras):
-        required = parse_requirement(text)
-        if is_vendor_library(canonical(required.name)):
-            wanted = _Wanted(f"{name} {left[0]}", str(required.specifier))
+    for text in _holding(texts, environment, requirement.extras):
+        required = ProjectRequirement.parse(text)
+        if is_vendor_library(required.name):
+            wanted = _Wanted(f"{name} {left[0]}", required.specifier)
             if wanted.specifier:
-                yield canonical(required.name), wanted
+                yield required.name, wanted
         elif depth > 0:
-            yield from _libraries(text, universe, environment, depth - 1)
+            yield from _libraries(required, universe, environment, depth - 1)
 
 
-def _public(pin: PinnedProject) -> str:
+def _public(pin: PinnedProject) -> ProjectRequirement:
     """A pin as a requirement of its release, whatever the local label."""
     return pin._replace(specifier=f"=={(pin.version or '').partition('+')[0]}").requirement
 
 
 def _holding(
-    texts: Iterable[str], environment: Mapping[str, str], extras: set[str]
+    texts: Iterable[str], environment: Mapping[str, str], extras: Iterable[str]
 ) -> Iterator[str]:
     """Yield the requirements whose markers hold with some extras."""
     spellings = {"", *extras, *map(canonical, extras)}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from cudalock.versions import is_version, specifier_set
+from cudalock.goals import ProjectRequirement
+from cudalock.records import NamedTuple
+from cudalock.versions import ProjectName, Specifier, is_version, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.findings import Finding
@@ -50,10 +52,16 @@ class PinnedProject(NamedTuple):
         return self.name + self.specifier
 
     @property
-    def requirement(self) -> str:
+    def requirement(self) -> ProjectRequirement:
         """The pin as a requirement, with its extras: `jax[cuda12]==0.4.30`."""
-        extras = f"[{','.join(self.extras)}]" if self.extras else ""
-        return f"{self.name}{extras}{self.specifier}"
+        return ProjectRequirement(
+            ProjectName(self.name), Specifier(self.specifier), tuple(sorted(self.extras))
+        )
+
+    @property
+    def constraint(self) -> ProjectRequirement:
+        """The pin as a constraint."""
+        return ProjectRequirement.of(self.name, self.specifier)
 
     @property
     def version(self) -> str | None:

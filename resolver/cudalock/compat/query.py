@@ -14,6 +14,7 @@ from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
+    from cudalock.goals import ProjectRequirement
     from cudalock.matrix.universe import Universe
     from cudalock.resolution.model import Candidate, Requirement
     from cudalock.targets import Target
@@ -153,18 +154,18 @@ class PinQuery:
             requirements=tuple(
                 dict.fromkeys(self._requirement(pin) for pin in pins if pin.required)
             ),
-            constraints=tuple(dict.fromkeys(pin.text for pin in pins if not pin.required)),
+            constraints=tuple(dict.fromkeys(pin.constraint for pin in pins if not pin.required)),
             builders="any",
             strict=self.strict,
         )
         policy = PinPolicy(pins, self.universe, self.overridden, self._stack, self.target)
         return Problem(goal, self.target, self.universe, wide=wide, policy=policy)
 
-    def _requirement(self, pin: PinnedProject) -> str:
+    def _requirement(self, pin: PinnedProject) -> ProjectRequirement:
         """The pin as a requirement, with those of its extras that the matrix knows."""
         project = self.universe.project(pin.name) if pin.extras else None
         if project is None:
-            return pin.text
+            return pin.constraint
         known = tuple(extra for extra in pin.extras if project.mentions_extra(extra))
         return pin._replace(extras=known).requirement
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.records import NamedTuple, replace
 from cudalock.targets import PYTHONS
 from cudalock.targets.tags import fits_any, glibc_floor, parse_wheel_name
 from cudalock.versions import (

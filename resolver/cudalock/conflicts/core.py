@@ -7,9 +7,9 @@ goal, each option, each part of the target, each fact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cudalock.records import dataclass
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.elements import (
     LIBRARY_OPTIONS,
@@ -23,7 +23,6 @@ from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 from cudalock.resolution.unreachable import unreachable_requirements
 from cudalock.targets.accelerators import LIBRARIES
-from cudalock.versions import leading_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -154,7 +153,7 @@ class Conflict:
         in_proof = [
             element
             for element in required
-            if self.problem.project_named(leading_name(element.id)) in blamed
+            if self.problem.project_named(self.problem.stated[element].name) in blamed
         ]
         elements = tuple(in_proof or required)
         others = (self.search.elements | frozenset(self.elements)).difference(elements)
@@ -180,7 +179,7 @@ class Conflict:
         # Without the framework hardly anything conflicts: the second core would tell nothing.
         framework = self.problem.matrix.framework
         droppable = [
-            element for element in required if leading_name(element.id) != framework
+            element for element in required if self.problem.stated[element].name != framework
         ] or required
         second = self.core(frozenset(droppable[-1:]))
         return [first] if second is None else [first, second]

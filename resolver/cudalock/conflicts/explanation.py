@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.conflicts.no_wheel import DeadEnds
 from cudalock.conflicts.step import (
@@ -28,19 +28,20 @@ from cudalock.conflicts.step import (
     render,
 )
 from cudalock.matrix.facts import NONE
+from cudalock.records import NamedTuple
 from cudalock.resolution.elements import ACCELERATOR_OPTION, TARGET_GLIBC, Element, ids_of
 from cudalock.resolution.model import label
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.propagation import (
     ABSENT,
+    RequirementTable,
     Restriction,
     Strike,
-    Table,
     strikes_leading_to,
 )
 from cudalock.targets.accelerators import BUILT_FOR, CPU, CUDA, DEFAULT, LIBRARIES, Wish
 from cudalock.targets.platforms import of_wheel_tags
-from cudalock.versions import accepts, leading_name, version_order
+from cudalock.versions import accepts, version_order
 
 SHOWN_OF_PROOF: Final = 4
 """Requirements of one project that are shown of a proof."""
@@ -115,15 +116,17 @@ class CoreExplainer:
         steps = [step for strike in strikes for step in self._steps_of(strike)]
         shown_facts = {fact_of(step) for step in steps}
         # A fact that the trace did not need is part of the core all the same.
-        for kind, id in self._core.elements:
+        for element in self._core.elements:
+            kind, id = element
             if kind == "fact" and id not in shown_facts:
                 fact = self._problem.matrix.fact(id)
                 subject = NamedVersions(fact.component, (), fact.versions)
                 steps.append(FactSays(subject, fact.says, id))
             # No strike emptied anything: only a search sees the conflict, and it leaves no trace.
             elif kind == "goal" and empty is None:
-                steps.insert(0, GoalRequires(id))
-                steps += self._dead_ends.path_from(id)
+                requirement = self._problem.stated[element]
+                steps.insert(0, GoalRequires(requirement))
+                steps += self._dead_ends.path_from(requirement)
             elif kind == "option" and empty is None:
                 steps.append(self._option(id, ""))
             elif (
@@ -149,12 +152,13 @@ class CoreExplainer:
         built_in = self._problem.target.built_in
         if (wish is None or wish.name in (CPU, DEFAULT.name)) and not built_in:
             return
-        named = {leading_name(text): text for text in ids_of(self._core.elements, "goal")}
-        for name, text in named.items():
+        stated = self._problem.stated
+        required = [stated[element] for element in self._core.elements if element in stated]
+        for name, requirement in {one.name: one for one in required}.items():
             fact = self._fact_on_accelerator(name, wish.name if wish else None)
             if fact is None or self._is_built_for(name, wish.name if wish else None):
                 continue
-            yield GoalRequires(text)
+            yield GoalRequires(requirement)
             if wish is not None and wish.name in BUILT_FOR:
                 yield self._option(CUDA.name, "")
             yield FactSays(NamedVersions(name, (), fact.versions), fact.says, fact.id)
@@ -248,9 +252,11 @@ class CoreExplainer:
             by_kind.setdefault(kind, []).append(id)
         struck = self._members(strike.component, strike.before & ~strike.after)
         if "goal" in by_kind:
-            yield GoalRequires(by_kind["goal"][0])
+            requirement = self._problem.stated[Element("goal", by_kind["goal"][0])]
+            yield GoalRequires(requirement)
             if not strike.after:
-                yield from self._dead_ends.never_installable(strike.component, by_kind["goal"][0])
+                specifier = requirement.specifier
+                yield from self._dead_ends.never_installable(strike.component, specifier)
         elif "fact" in by_kind:
             fact = self._problem.matrix.fact(by_kind["fact"][0])
             parts = tuple(
@@ -308,7 +314,7 @@ class CoreExplainer:
 
     # -- facts and metadata ---------------------------------------------------------------------
 
-    def _table(self, strike: Strike, table: Table) -> Step:
+    def _table(self, strike: Strike, table: RequirementTable) -> Step:
         # If the owner lost candidates, those it had are what the fact is about; if the other
         # component did, those the owner still has.
         owners = strike.before if strike.component == table.owner else self._alive_owners(table)
@@ -322,7 +328,7 @@ class CoreExplainer:
         fact = self._problem.matrix.fact(id)
         return FactSays(owner, fact.says, fact.id, implies=self._implied(fact, table, owners))
 
-    def _implied(self, fact: Fact, table: Table, owners: int) -> NamedVersions | None:
+    def _implied(self, fact: Fact, table: RequirementTable, owners: int) -> NamedVersions | None:
         """The versions that a fact leaves of the other component, where they are worth a mention.
 
         So they are of a virtual component, and where the fact names a label: "built for the torch
@@ -344,11 +350,11 @@ class CoreExplainer:
             return None
         return implied
 
-    def _alive_owners(self, table: Table) -> int:
+    def _alive_owners(self, table: RequirementTable) -> int:
         alive = self._network.alive(self._core.others)
         return alive[table.owner]
 
-    def _required(self, table: Table, members: list[Candidate]) -> tuple[str, ...]:
+    def _required(self, table: RequirementTable, members: list[Candidate]) -> tuple[str, ...]:
         texts = {
             str(requirement)
             for candidate in members

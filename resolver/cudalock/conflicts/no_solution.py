@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cudalock.conflicts.core import Conflict, Core
 from cudalock.conflicts.explanation import CoreExplainer, Explanation
@@ -25,6 +24,7 @@ from cudalock.conflicts.suggestions import find_newer_glibc, suggest
 from cudalock.errors import GaveUp, NetworkError, NoSolution, NotKnown
 from cudalock.goals import command_line
 from cudalock.matrix.sources import UNUSABLE
+from cudalock.records import NamedTuple, replace
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.machine import newer_glibcs
 from cudalock.resolution.model import Candidate
@@ -57,7 +57,7 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
     # What a search alone saw has no reason to show: where another conflict has one, that counts.
     if len(conflicts) > 1 and any(_are_reasons([steps]) for steps in conflicts):
         conflicts = [steps for steps in conflicts if _says_more_than_the_goal(steps)]
-    requirements = ", ".join(goal.requirements) or "this goal"
+    requirements = ", ".join(map(str, goal.requirements)) or "this goal"
     shown = {step for steps in conflicts for step in steps}
     sources = tuple(_sources(conflict.problem, shown))
     refused = _refused(conflict.problem, [*shown, *sources])

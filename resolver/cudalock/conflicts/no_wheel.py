@@ -23,9 +23,10 @@ from cudalock.matrix.sources import PURE, SourceState
 from cudalock.resolution.elements import BUILDERS_OPTION, EXCLUDE_NEWER_OPTION, ids_of
 from cudalock.resolution.model import Candidate
 from cudalock.targets.tags import glibc_floor, minor_of
-from cudalock.versions import accepts, is_prerelease, may_accept, parse_requirement
+from cudalock.versions import accepts, is_prerelease, may_accept
 
 if TYPE_CHECKING:
+    from cudalock.goals import ProjectRequirement
     from cudalock.resolution.elements import Element
     from cudalock.resolution.problem import Problem
     from cudalock.targets import Target
@@ -62,13 +63,12 @@ class DeadEnds:
         self._ignored = ignored
         self._dead_ends: dict[tuple[str, str, int, frozenset[str]], tuple[Step, ...] | None] = {}
 
-    def never_installable(self, component: str, text: str) -> Iterator[Step]:
-        """Yield why a requirement (PEP 508) on a component has no wheel on any target."""
+    def never_installable(self, component: str, specifier: str) -> Iterator[Step]:
+        """Yield why a component has no wheel on any target at the versions of a specifier."""
         project = self._problem.universe.project(component)
-        specifier = parse_requirement(text).specifier
         source_only: dict[SourceState | None, list[Candidate]] = {}
         for version in project.versions if project else ():
-            if not project or not specifier.contains(version, prereleases=True):
+            if not project or not accepts(specifier, version):
                 continue
             release = project.release(version)
             # PEP 592: an installer takes a yanked release only where a pin names it exactly.
@@ -79,7 +79,7 @@ class DeadEnds:
                 if refused is None or refused.kind != PURE:
                     source_only.setdefault(refused, []).append(Candidate(component, version))
         yield from source_only_steps(component, source_only)
-        yield from self._other_builds(component, str(specifier))
+        yield from self._other_builds(component, specifier)
 
     def _other_builds(self, component: str, specifier: str) -> Iterator[Step]:
         """That a release has no build with the local version of a specifier, and which it has."""
@@ -95,16 +95,15 @@ class DeadEnds:
             if labels and not any(accepts(specifier, f"{version}+{label}") for label in labels):
                 yield NoSuchBuild(component, version, tuple(labels))
 
-    def path_from(self, text: str) -> tuple[Step, ...]:
+    def path_from(self, requirement: ProjectRequirement) -> tuple[Step, ...]:
         """Return the path from a requirement of the goal to one that no wheel meets.
 
         There is one if every release that meets the requirement leads to a project that has only a
         source distribution, no wheel for the target, or no entry in the matrix; else it is empty.
         """
-        requirement = parse_requirement(text)
         name = self._problem.project_named(requirement.name)
         extras = frozenset(requirement.extras)
-        return self._dead_end(name, str(requirement.specifier), MOST_HOPS, extras) or ()
+        return self._dead_end(name, requirement.specifier, MOST_HOPS, extras) or ()
 
     def _dead_end(
         self, name: str, specifier: str, hops: int, extras: frozenset[str]
@@ -132,7 +131,7 @@ class DeadEnds:
         # Lazy, and one more than the bound: reading a listed release may cost a request.
         candidates = list(islice(installable, 1 if one_is_enough else MOST_RELEASES + 1))
         if not candidates:
-            reasons = tuple(self.never_installable(name, f"{name}{specifier}"))[-1:]
+            reasons = tuple(self.never_installable(name, specifier))[-1:]
             return reasons or self._not_for_target(name, versions)
         if not hops or len(candidates) > MOST_RELEASES:
             return None

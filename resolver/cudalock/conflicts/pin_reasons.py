@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import groupby, takewhile
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import UnknownName
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.records import NamedTuple
 from cudalock.resolution.elements import TARGET_PLATFORM, Element, fact_element, ids_of
 from cudalock.resolution.model import Candidate, label
 from cudalock.resolution.problem import Problem
@@ -114,8 +115,9 @@ class PinExplainer:
         pin is the newest one. What the goal's own words or its date rule out does not count, nor
         do pre-releases and yanked releases."""
         versions = list(self._newer_versions(name))
-        # Somebody's build for another platform is no release that this target was denied.
-        usable = (version for version in versions if self._is_for_platform(name, version))
+        # Somebody's build for another platform, or for another accelerator, is no release that
+        # this target was denied.
+        usable = (version for version in versions if self._is_for_target(name, version))
         version = next(usable, versions[0] if versions else None)
         return None if version is None else PassedOver((version,), *self._against(name, version))
 
@@ -134,12 +136,25 @@ class PinExplainer:
             if release.yanked is None and not is_too_new:
                 yield version
 
-    def _is_for_platform(self, name: str, version: str) -> bool:
-        """Return whether a release has a wheel for the platform, if not for the Python or glibc."""
-        return any(map(self._fits_platform, self._problem.candidates_at(name, version)))
+    def _is_for_target(self, name: str, version: str) -> bool:
+        """Return whether a release has a wheel for the platform and the accelerator, if not for the
+        Python or glibc."""
+        return any(
+            self._fits_platform(candidate) and self._unmet_wish(candidate) is None
+            for candidate in self._problem.candidates_at(name, version)
+        )
 
     def _fits_platform(self, candidate: Candidate) -> bool:
         return frozenset([TARGET_PLATFORM]) not in self._problem.refusals(candidate)
+
+    def _unmet_wish(self, candidate: Candidate) -> Requirement | None:
+        """Return what is asked of the accelerator and a build of the framework does not have."""
+        if candidate.name != self._resolution.matrix.framework:
+            return None
+        for requirement in self._problem.accelerator_requirements():
+            if not requirement.accepts(_fixed(candidate, requirement.name)):
+                return requirement
+        return None
 
     def _passed_over(self, pin: Candidate) -> Iterator[PassedOver]:
         project = self._resolution.universe.project(pin.name)
@@ -232,13 +247,13 @@ class PinExplainer:
 
     def _unwanted_build(self, candidate: Candidate) -> Rejection | None:
         """Why a build of the framework is not for the accelerator that is asked for."""
-        for requirement in self._problem.accelerator_requirements():
-            if not requirement.accepts(_fixed(candidate, requirement.name)):
-                wish = "with" if requirement.kind == "requires" else "without"
-                row = ACCELERATORS[requirement.name]
-                text = " ".join([row.title, *map(_series, requirement.specifiers)])
-                return Rejection(_WISH, f"it has no build {wish} {text} here")
-        return None
+        requirement = self._unmet_wish(candidate)
+        if requirement is None:
+            return None
+        wish = "with" if requirement.kind == "requires" else "without"
+        row = ACCELERATORS[requirement.name]
+        text = " ".join([row.title, *map(_series, requirement.specifiers)])
+        return Rejection(_WISH, f"no build of it {wish} {text} is known")
 
     def _rejected_build(self, candidate: Candidate) -> Rejection | None:
         """Why a build of the framework cannot be had for what it fixes: its CUDA release."""

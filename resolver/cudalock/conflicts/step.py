@@ -6,10 +6,10 @@ turns what is left into text with :func:`describe` or :func:`render` at the very
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cudalock.matrix.sources import COMPILES, UNUSABLE, SourceState
+from cudalock.records import dataclass
 from cudalock.targets.accelerators import ACCELERATORS, CPU, DEFAULT, of_gpu
 from cudalock.text import either, yanked_clause
 from cudalock.versions import version_order
@@ -17,6 +17,7 @@ from cudalock.versions import version_order
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cudalock.goals import ProjectRequirement
     from cudalock.matrix.universe import Unlisted
     from cudalock.resolution.model import Candidate
     from cudalock.targets import Target
@@ -75,8 +76,7 @@ def version_span(versions: tuple[str, ...]) -> str:
 class GoalRequires:
     """The goal, or lines of a repository, have a requirement."""
 
-    requirement: str
-    """PEP 508, as the goal writes it"""
+    requirement: ProjectRequirement
     lines: tuple[str, ...] = ()
     """`file:line`"""
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-from packaging.requirements import Requirement
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import NetworkError
-from cudalock.goals import Goal, command_line
+from cudalock.goals import Goal, ProjectRequirement, command_line
+from cudalock.records import NamedTuple, replace
 from cudalock.resolution.elements import (
     ACCELERATOR_OPTION,
     BUILDERS_OPTION,
@@ -22,7 +20,7 @@ from cudalock.resolution.elements import (
     TARGET_PLATFORM,
     TARGET_PYTHON,
     Element,
-    ids_of,
+    goal_element,
 )
 from cudalock.resolution.find import find
 from cudalock.resolution.machine import newer_glibcs, oldest_glibc
@@ -33,9 +31,8 @@ from cudalock.targets.accelerators import ACCELERATORS, DEFAULT, Wish
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 from cudalock.versions import (
     below_and_above,
-    leading_name,
-    parse_requirement,
     parse_version,
+    specifier_set,
     version_order,
 )
 
@@ -151,7 +148,7 @@ class Advisor:
             return
         named = " and ".join(refused)
         build = replace(goal, allow_build=tuple(sorted({*goal.allow_build, *refused})))
-        others = tuple(text for text in goal.requirements if leading_name(text) not in refused)
+        others = tuple(stated for stated in goal.requirements if stated.name not in refused)
         skip = replace(goal, requirements=others, skip=tuple(sorted({*goal.skip, *refused})))
         changes = [(f"compiling {named} yourself", build)]
         changes += [(f"all but {named}", skip)] if others else []
@@ -177,10 +174,11 @@ class Advisor:
             newer = (_on_glibc(goal, target, glibc) for glibc in newer_glibcs(target))
             yield self._solved(newer)
         yield self._solved(_without_own_machine(goal, target, elements))
-        for text in ids_of(elements, "goal"):
-            if parse_requirement(text).specifier:
-                yield self._newer(goal, target, text)
-                yield self._older(goal, target, text)
+        required = _required(goal, elements)
+        for requirement in required:
+            if requirement.specifier:
+                yield self._newer(goal, target, requirement)
+                yield self._older(goal, target, requirement)
         yield self._solved(self._of_reported(goal, target, elements))
         yield self._solved(_relaxed_options(goal, target, elements))
         if "python" in target.stated and TARGET_PYTHON in elements:
@@ -191,11 +189,11 @@ class Advisor:
             yield self._solved(iter([_on_platform(goal, target, wsl)]))
         elif "platform" in target.stated and TARGET_PLATFORM in elements:
             yield self._solved(_targets(goal, target, {"platform"}))
-        for text in ids_of(elements, "goal"):
-            if not parse_requirement(text).specifier and len(goal.requirements) > 1:
-                others = tuple(other for other in goal.requirements if other != text)
-                without = Suggestion(f"without {text}", replace(goal, requirements=others), target)
-                yield self._solved(iter([without]))
+        for requirement in required:
+            if not requirement.specifier and len(goal.requirements) > 1:
+                others = tuple(other for other in goal.requirements if other != requirement)
+                changed = replace(goal, requirements=others)
+                yield self._solved(iter([Suggestion(f"without {requirement}", changed, target)]))
 
     def _of_reported(
         self, goal: Goal, target: Target, elements: Sequence[Element]
@@ -209,11 +207,12 @@ class Advisor:
         framework = self._matrix.framework
         if exact is None or driver is None or framework is None:
             return
-        own = tuple(text for text in goal.requirements if leading_name(text) == framework)
+        own = tuple(stated for stated in goal.requirements if stated.name == framework)
         # A build that is named is none that the driver chose.
-        if any("+" in text for text in own):
+        if any(stated.names_build for stated in own):
             return
-        single = replace(goal, requirements=own or (framework,), constraints=())
+        own = own or (ProjectRequirement.of(framework),)
+        single = replace(goal, requirements=own, constraints=())
         if self._is_possible(Suggestion("", single, target)):
             return
         title = ACCELERATORS[DEFAULT.name].title
@@ -237,25 +236,26 @@ class Advisor:
             return Search(Problem(suggestion.goal, suggestion.target, self._universe)).is_possible()
         return False
 
-    def _newer(self, goal: Goal, target: Target, text: str) -> Group:
-        return self._nearest(goal, target, text, newer=True)
+    def _newer(self, goal: Goal, target: Target, requirement: ProjectRequirement) -> Group:
+        return self._nearest(goal, target, requirement, newer=True)
 
-    def _older(self, goal: Goal, target: Target, text: str) -> Group:
-        return self._nearest(goal, target, text, newer=False)
+    def _older(self, goal: Goal, target: Target, requirement: ProjectRequirement) -> Group:
+        return self._nearest(goal, target, requirement, newer=False)
 
-    def _nearest(self, goal: Goal, target: Target, text: str, *, newer: bool) -> Group:
+    def _nearest(
+        self, goal: Goal, target: Target, requirement: ProjectRequirement, *, newer: bool
+    ) -> Group:
         """The nearest version on one side with which everything else of the goal is possible."""
-        parsed = parse_requirement(text)
-        version_now = _named_version(parsed)
+        version_now = _named_version(requirement)
         if version_now is None:
             return
-        trial = _replaced(goal, text, _bare(parsed))
+        trial = _replaced(goal, requirement, requirement.any_version)
         search = Search(Problem(trial, target, self._universe))
-        name = search.problem.project_named(parsed.name)
+        name = search.problem.project_named(requirement.name)
         versions = search.versions_left(name, {}) or set()
         near = below_and_above(versions, str(version_now))[newer]
         # To `torch==2.5.1+cu118` another build of 2.5.1 is near as well.
-        if newer and "+" in text:
+        if newer and requirement.names_build:
             same = [version for version in versions if parse_version(version) == version_now]
             near = sorted(same, key=version_order) + near
         project = self._universe.project(name)
@@ -263,7 +263,7 @@ class Advisor:
             near = near[:MAX_LISTED]
         for version in near:
             if search.is_possible_at(name, version):
-                exact = _replaced(goal, text, f"{_bare(parsed)}=={version}")
+                exact = _replaced(goal, requirement, requirement.at(version))
                 yield Suggestion(f"with {name} {version}", exact, target)
                 return
 
@@ -289,12 +289,13 @@ class Advisor:
             return
         problem = Problem(trial, target, self._universe)
         changes = []
-        for name, change, _ in (one, other):
+        for relaxed, change, _ in (one, other):
             # The command pins what the relaxed query was solved with.
-            chosen = solution.assignment.candidate_of(problem.project_named(name)) if name else None
-            if chosen is not None:
-                trial = _replaced(trial, name, f"{name}=={chosen.version}")
-                change = f"{name} {chosen.version}"
+            name = problem.project_named(relaxed.name) if relaxed else ""
+            chosen = solution.assignment.candidate_of(name) if name else None
+            if relaxed is not None and chosen is not None and chosen.version is not None:
+                trial = _replaced(trial, relaxed, relaxed.at(chosen.version))
+                change = f"{relaxed} {chosen.version}"
             changes.append(change)
         yield Suggestion(f"with {' and '.join(changes)}", trial, target)
 
@@ -302,23 +303,23 @@ class Advisor:
 class Relaxation(NamedTuple):
     """One requirement or option that is relaxed."""
 
-    name: str
-    """the requirement without its specifier; empty for an option"""
+    requirement: ProjectRequirement | None
+    """the requirement without its specifier; None for an option"""
     change: str
     relax: Callable[[Goal], Goal]
 
 
 def _relaxations(goal: Goal, target: Target, elements: Sequence[Element]) -> list[Relaxation]:
     relaxations = []
-    for text in ids_of(elements, "goal"):
-        parsed = parse_requirement(text)
-        if parsed.specifier:
-            bare = _bare(parsed)
-            relaxations.append(Relaxation(bare, bare, _dropping_specifier(text, bare)))
+    for requirement in _required(goal, elements):
+        if requirement.specifier:
+            relaxed = requirement.any_version
+            drop = _dropping_specifier(requirement, relaxed)
+            relaxations.append(Relaxation(relaxed, str(relaxed), drop))
     wider = _wider(goal) if ACCELERATOR_OPTION in elements else None
     if wider is not None:
         relaxations.append(
-            Relaxation("", wider[0], lambda other: replace(other, accelerator=wider[1]))
+            Relaxation(None, wider[0], lambda other: replace(other, accelerator=wider[1]))
         )
     return relaxations
 
@@ -335,8 +336,17 @@ def _wider(goal: Goal) -> tuple[str, Wish | None] | None:
     return (f"another {row.title} build", Wish(wish.name)) if wish.specifier else None
 
 
-def _dropping_specifier(text: str, bare: str) -> Callable[[Goal], Goal]:
-    return lambda goal: _replaced(goal, text, bare)
+def _required(goal: Goal, elements: Sequence[Element]) -> list[ProjectRequirement]:
+    """Return the requirements and constraints of the goal that are among the elements, in the order
+    of those."""
+    stated = {goal_element(one): one for one in (*goal.requirements, *goal.constraints)}
+    return [stated[element] for element in elements if element in stated]
+
+
+def _dropping_specifier(
+    requirement: ProjectRequirement, relaxed: ProjectRequirement
+) -> Callable[[Goal], Goal]:
+    return lambda goal: _replaced(goal, requirement, relaxed)
 
 
 def _relaxed_options(
@@ -353,24 +363,19 @@ def _relaxed_options(
         yield Suggestion("with newer releases", replace(goal, exclude_newer=None), target)
 
 
-def _replaced(goal: Goal, text: str, other: str) -> Goal:
+def _replaced(goal: Goal, stated: ProjectRequirement, other: ProjectRequirement) -> Goal:
     """The goal with another requirement in the place of one, or without that constraint."""
-    requirements = (other if old == text else old for old in goal.requirements)
+    requirements = (other if old == stated else old for old in goal.requirements)
     return replace(
         goal,
-        requirements=tuple(sorted(requirements)),
-        constraints=tuple(constraint for constraint in goal.constraints if constraint != text),
+        requirements=tuple(sorted(requirements, key=str)),
+        constraints=tuple(constraint for constraint in goal.constraints if constraint != stated),
     )
 
 
-def _bare(parsed: Requirement) -> str:
-    extras = f"[{','.join(sorted(parsed.extras))}]" if parsed.extras else ""
-    return parsed.name + extras
-
-
-def _named_version(parsed: Requirement) -> Version | None:
+def _named_version(requirement: ProjectRequirement) -> Version | None:
     """The first version that a specifier names, without a local label."""
-    for clause in parsed.specifier:
+    for clause in specifier_set(requirement.specifier):
         return parse_version(parse_version(clause.version.removesuffix(".*")).public)
     return None
 

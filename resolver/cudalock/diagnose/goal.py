@@ -14,7 +14,8 @@ from cudalock.diagnose.statements import (
     Unmet,
     WrongAbi,
 )
-from cudalock.diagnose.versions import LISTED, Pin
+from cudalock.diagnose.versions import LISTED, TextPin
+from cudalock.show.wheels import pythons_on
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS
 from cudalock.targets.platforms import SPELLINGS
@@ -53,7 +54,7 @@ class FixGoal(NamedTuple):
 def make_goal(
     matches: Sequence[Match],
     clashes: Sequence[Finding],
-    pins: Sequence[Pin],
+    pins: Sequence[TextPin],
     evidence: Evidence,
     matrix: Matrix,
     *,
@@ -82,7 +83,9 @@ def make_goal(
     # Without Python and platform it is unknown for which wheels the installer looked, except that a
     # version which does not exist has none anywhere.
     if isinstance(best.statement, NoCandidate) and not (
-        _tells_wheel_tags(evidence) or _is_no_release(best.statement, matrix)
+        _tells_wheel_tags(evidence)
+        or _is_no_release(best.statement, matrix)
+        or _is_of_other_platforms(best.statement, evidence, matrix)
     ):
         return FixGoal()
     if (
@@ -176,7 +179,7 @@ def _is_of_versions(fact: Fact) -> bool:
     )
 
 
-def _is_of_wheels(best: Match, pins: Sequence[Pin], matrix: Matrix) -> bool:
+def _is_of_wheels(best: Match, pins: Sequence[TextPin], matrix: Matrix) -> bool:
     """Return whether another wheel of the same version can be the fix.
 
     That is so if wheels of one release are built for one torch or CUDA each, and the text does not
@@ -211,6 +214,20 @@ def _is_no_release(statement: NoCandidate, matrix: Matrix) -> bool:
     return parse_version(public) > parse_version(versions[0])
 
 
+def _is_of_other_platforms(statement: NoCandidate, evidence: Evidence, matrix: Matrix) -> bool:
+    """Return whether no Python has a wheel of the version on the platform of the text."""
+    row = matrix.project(statement.project)
+    public, _, local = (statement.version or "").partition("+")
+    if row is None or public not in row or not evidence.clues.platform:
+        return False
+    platform = SPELLINGS[evidence.clues.platform]
+    # A Mac may be of either processor, unless the text says which.
+    if not PLATFORMS[platform].accelerators and not evidence.names_processor:
+        return False
+    builds = [build for build in row.release(public).builds if local in ("", build.local or "")]
+    return not pythons_on([build for build in builds if not build.is_source], platform)
+
+
 def _tells_wheel_tags(evidence: Evidence) -> bool:
     """Return whether the text names what wheel tags depend on: the Python and the platform, and
     on a Mac its processor, since wheels for Intel Macs ended years before the others."""
@@ -228,7 +245,7 @@ def _is_of_unknown_machine(fact: Fact, evidence: Evidence) -> bool:
     return any(not evidence.has_version(part) for part in needed & parts)
 
 
-def _is_of_the_stack(pin: Pin, matrix: Matrix) -> bool:
+def _is_of_the_stack(pin: TextPin, matrix: Matrix) -> bool:
     component = matrix.component(pin.name)
     if not matrix.is_curated(pin.name) or matrix.project(pin.name) is None:
         return False

@@ -12,7 +12,7 @@ from cudalock.targets.platforms import LINUX, PLATFORMS, of_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
     from cudalock.matrix.gpus import GpuModel
     from cudalock.matrix.matrix import Matrix
     from cudalock.targets.platforms import Platform
@@ -46,7 +46,11 @@ _GLIBC: Final = re.compile(
     r"(?<![a-z])(?:glibc(?: version)?[ :=-]{1,3}(?:glibc-)?|gnu libc\) |with-glibc)(2\.[0-9][0-9])"
     r"(?![0-9.]*[0-9])"
 )
-_UNFIT: Final = ("is not a supported wheel", "incompatible with the current platform")
+_UNFIT: Final = (
+    "is not a supported wheel",
+    "incompatible with the current platform",
+    "wheels are available for",
+)
 """A line with one of these names a wheel that is built for another machine."""
 
 
@@ -65,13 +69,13 @@ _TARGET: Final = re.compile(r"\bgfx[0-9]{1,2}[0-9a-f]{2}\b")
 """The target of an AMD GPU. Several are those that a build has code for."""
 
 
-def read_clues(text: Text, matrix: Matrix) -> Clues:
+def read_clues(text: PastedText, matrix: Matrix) -> Clues:
     """Return the machine that the text is from."""
     folded = text.folded
     lines = folded.split("\n")
-    fitting = [line for line in lines if not any(mark in line for mark in _UNFIT)]
+    fitting = [_own_part(line) for line in lines if not any(mark in line for mark in _UNFIT)]
     platform = of_text("\n".join(fitting))
-    gpu = _gpu(folded, matrix)
+    gpu = _gpu(text, matrix)
     return Clues(
         python=_python(fitting),
         platform=_platform_of(gpu, platform),
@@ -79,6 +83,11 @@ def read_clues(text: Text, matrix: Matrix) -> Clues:
         driver=_first(_DRIVER, folded) or _oldest_driver(folded, matrix),
         glibc=_first(_GLIBC, folded),
     )
+
+
+def _own_part(line: str) -> str:
+    """Return a line without the platforms and Pythons that uv says a project has wheels for."""
+    return line.partition(", but ")[0] if "only has wheels" in line else line
 
 
 def _python(lines: list[str]) -> str | None:
@@ -102,7 +111,8 @@ def _pythons(lines: list[str]) -> Iterator[str]:
             yield match["dotted"] or f"3.{minor}"
 
 
-def _gpu(folded: str, matrix: Matrix) -> GpuModel | None:
+def _gpu(text: PastedText, matrix: Matrix) -> GpuModel | None:
+    folded = text.folded
     capability = _CAPABILITY.search(folded)
     # A capability that no known GPU has was misread.
     if capability and (known := matrix.gpus.match(capability[1])):
@@ -110,7 +120,8 @@ def _gpu(folded: str, matrix: Matrix) -> GpuModel | None:
     targets = set(_TARGET.findall(folded))
     if len(targets) == 1 and (known := matrix.gpus.match(targets.pop())):
         return known
-    if named := matrix.gpus.find_in(folded):
+    # In its own case: `H100` is a GPU, `h100` may be anything.
+    if named := matrix.gpus.find_in("\n".join(line[:LONGEST] for line in text.lines)):
         return named
     # Several architectures are those that a build has code for; a single one is the GPU's.
     architectures = set(_ARCHITECTURE.findall(folded))

@@ -17,8 +17,10 @@ from packaging.version import InvalidVersion
 
 from cudalock.diagnose.machine import LONGEST, driver_cuda
 from cudalock.diagnose.name_table import FOLDER, Span, read_name_table
+from cudalock.generate.rules import read_rules
 from cudalock.matrix.facts import NONE
 from cudalock.show.wheels import python_ranges, pythons_on
+from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import SPELLINGS
 from cudalock.versions import accepts, canonical, is_version, parse_version, specifier_set
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from cudalock.diagnose.machine import Clues
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.namesakes import Namesake
 
@@ -166,7 +168,7 @@ class Unmet(Statement):
 
     @property
     def says(self) -> str:
-        installed = f"{self.version} is installed" if self.version else "it is too old"
+        installed = f"{self.version} is installed" if self.version else "it is missing or too old"
         if self.is_missing:
             installed = "it is not installed"
         wanted = self.specifier or "a newer release"
@@ -234,6 +236,91 @@ class NoCandidate(Statement):
             f"a Python and platform that {which} has wheels for{pythons}, another of its releases,"
             " or the index that has them"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherPython(Statement):
+    """An installer refuses the project for the Python that runs it."""
+
+    specifier: str
+    """the Pythons that the project is for"""
+    python: str | None
+    """the one that runs"""
+
+    @property
+    def fact(self) -> str:
+        return "python-no-wheel"
+
+    @property
+    def is_of_versions(self) -> bool:
+        return False
+
+    @property
+    def says(self) -> str:
+        runs = f", and {self.python} runs" if self.python else ""
+        return f"is for Python {self.specifier}{runs}: no wheel or source of it is for another"
+
+    @property
+    def fix(self) -> str | None:
+        return f"a Python that is {self.specifier}, or another release of {self.project}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unloadable(Statement):
+    """Windows does not find a DLL that a compiled module of the project opens."""
+
+    framework: str
+
+    @property
+    def fact(self) -> str:
+        return "torch-extension-dll"
+
+    @property
+    def says(self) -> str:
+        return (
+            f"opens a DLL that is not found: it is built for another {self.framework} or CUDA than"
+            f" the one there, or is loaded before {self.framework}"
+        )
+
+    @property
+    def fix(self) -> str | None:
+        return (
+            f"a wheel of {self.project} for this {self.framework} and its CUDA; import"
+            f" {self.framework} first; the Visual C++ runtime"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotInChannels(Statement):
+    """conda found no package of that name and version; `version` is the requested one."""
+
+    is_cuda_on_mac: bool
+    """whether it is CUDA for macOS, which nobody has"""
+
+    @property
+    def fact(self) -> str:
+        return "torch-mac-no-cuda" if self.is_cuda_on_mac else "python-conda-conflict"
+
+    @property
+    def stands_for(self) -> tuple[str, ...]:
+        return (self.fact, "python-conda-conflict")
+
+    @property
+    def is_of_versions(self) -> bool:
+        return False
+
+    @property
+    def says(self) -> str:
+        if self.is_cuda_on_mac:
+            return "of CUDA is asked for on a Mac, and there is none: macOS has no CUDA"
+        which = f"{self.version} is" if self.version else "is"
+        return f"{which} in none of the channels that conda searched, for this platform"
+
+    @property
+    def fix(self) -> str | None:
+        if self.is_cuda_on_mac:
+            return "leave it out: torch for macOS runs on Apple's GPU (mps) or the CPU"
+        return "a channel that has it (-c conda-forge, -c nvidia), or pip's wheels: cudalock solve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,6 +481,10 @@ class WrongCuda(Statement):
         return "torch-extension-cuda-runtime"
 
     @property
+    def stands_for(self) -> tuple[str, ...]:
+        return (self.fact, "torch-libraries-not-found", "torch-own-libraries")
+
+    @property
     def says(self) -> str:
         return (
             f"is built for CUDA {self.cuda}, whose libraries the {self.framework} there does not"
@@ -456,6 +547,52 @@ _REQUIRED: Final = re.compile(
 _MINIMUM: Final = re.compile(
     rf"(?P<name>[A-Za-z][\w-]*) with minimum required version (?P<version>{_NUMBER}) is not"
 )
+# mmdet: `MMCV==1.3.1 is used but incompatible. Please install mmcv>=1.2.4, <=1.3.`
+_USED: Final = re.compile(
+    rf"(?P<name>[A-Za-z][\w-]*)==(?P<found>{_NUMBER}) is used but incompatible\. Please install"
+    rf" [\w-]+(?P<specifier>(?:>=?|==|~=|<=?) ?{_NUMBER}(?:, ?(?:>=?|!=|<=?) ?{_NUMBER})*)"
+)
+# Of an exception only: `pip install 'accelerate>=0.26.0'` elsewhere is what somebody did.
+_ASKED_FOR: Final = re.compile(
+    r"(?:Error|Exception|Warning): .{0,300}?(?:requires?|needs?|install|upgrade|update)"
+    r"(?: -U| --upgrade| the| your| to| at least)*(?: the)? ?[`'\"]{0,2}(?P<name>[A-Za-z][\w.-]*)"
+    r"[`'\"]?(?: version| to| package)* ?"
+    rf"(?P<specifier>(?:>=?|~=|<=?) ?{_NUMBER}(?:, ?(?:>=?|!=|<=?) ?{_NUMBER})*)"
+)
+# setuptools: `VersionConflict: (torch 1.13.1 (/lib), Requirement.parse('torch==1.10.0'), {'a'})`.
+_VERSION_CONFLICT: Final = re.compile(
+    r"VersionConflict: \((?P<name>[\w.-]+) (?P<found>[\w.+!]+) \(.{0,400}?\),"
+    r" Requirement\.parse\(['\"][\w.-]+(?:\[[^]]*\])?(?P<specifier>[^'\"]*)['\"]\)"
+    r"(?:, \{['\"](?P<who>[\w.-]+)['\"])?"
+)
+_NO_DISTRIBUTION: Final = re.compile(
+    r"The ['\"](?P<name>[\w-]+)(?:\[[^]]*\])?(?P<specifier>[^'\"]*)['\"]"
+    r" distribution was not found"
+)
+# pip, uv and Poetry, in this order.
+_OTHER_PYTHON: Final = (
+    re.compile(
+        r"Package ['\"](?P<name>[\w.-]+)['\"] requires a different Python: (?P<python>3[\w.]*)"
+        r" not in ['\"](?P<specifier>[^'\"]+)"
+    ),
+    re.compile(
+        r"Python version \((?P<python>3[\d.]*)\) does not satisfy"
+        r" Python(?P<specifier>[<>=!~][^\s]*) and (?P<name>[\w.-]+)[=><]"
+    ),
+    re.compile(
+        r"- (?P<name>[\w.-]+) requires Python (?P<specifier>[<>=!~][^\s]*?),? so it will not be"
+    ),
+)
+# conda lists what it did not find in lines of their own.
+_NOT_IN_CHANNELS: Final = (
+    "PackagesNotFoundError",
+    "ResolvePackageNotFound",
+    "not available from current channels",
+    "missing from the target platform",
+)
+_CONDA_ENTRY: Final = re.compile(
+    r"^\s*- (?P<name>[A-Za-z][\w.-]*?)(?:\s*[=<>~!]{1,2}\s*(?P<version>[\w.*]+)\S*)?\s*$"
+)
 _NOT_NEW: Final = re.compile(r"(?P<name>[A-Za-z][\w-]*) is not (?:a )?new enough")
 # pip: `a 1.0 requires b<2, but you have b 2.1 which is incompatible.`
 _BUT_HAVE: Final = re.compile(
@@ -484,7 +621,14 @@ _POETRY: Final = re.compile(
 _UV: Final = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\{[^}]*\})?==(?P<version>[\w.+!]+) has no .{0,120}?wheels"
     r"|no version of (?P<name2>[A-Za-z0-9][\w.-]*?)(?:\{[^}]*\})?==(?P<version2>[\w.+!]+)"
+    # A lock without this platform: `Distribution `torch==2.8.0 @ registry+URL` can't be installed`.
+    r"|istribution [`'](?P<name3>[A-Za-z0-9][\w.-]*?)(?:\[[^]]*\])?==(?P<version3>[\w.+!]+)"
+    r" @ \S+ can't be installed"
+    r"|`(?P<name4>[A-Za-z0-9][\w.-]*)` \(v(?P<version4>[\w.+!]+)\)"
+    r" (?:only has wheels|on the follow)"
 )
+_NAMES: Final = ("name", "name2", "name3", "name4")
+_VERSIONS: Final = ("version", "version2", "version3", "version4")
 # flash-attn's setup.py, and those that began as a copy of it: `causal_conv1d was requested, but
 # nvcc was not found`; apex names an option there (`--cuda_ext`).
 _NO_NVCC: Final = re.compile(r" was requested, but nvcc was not found")
@@ -517,7 +661,20 @@ _SYMBOL: Final = re.compile(
     r"(?P<path>[^\s:'\"(]*(?:[/\\][\w.+-]+)+)?[:),]? ?(?:undefined symbol|Symbol not found):"
     r" (?P<symbol>_?_Z\w+)"
 )
-_CUDA_RUNTIME: Final = re.compile(r"libcudart\.so\.(1[0-9])\S*: cannot open")
+# The first number of a soname is not always that of CUDA: libcusparse.so.12 is of CUDA 12 and 13.
+_CUDA_LIBRARY: Final = re.compile(
+    r"lib(?P<library>cudart|cublas|cublasLt|nvrtc|cusparse|cusolver|cufft|cupti|nvJitLink)"
+    r"\.so\.(?P<major>1[0-9])(?P<minor>\.[0-9])?\S*: cannot open"
+)
+_OF_CUDA: Final = {
+    "cusparse": {"10": "10", "11": "11"},
+    "cusolver": {"10": "10"},
+    "cufft": {"11": "12", "12": "13"},
+}
+"""The CUDA major version of a library's soname, where one number does not say it."""
+_MODULE_NOT_FOUND: Final = "The specified module could not be found"
+"""Windows' message for a missing library."""
+_LOADED_MODULE: Final = re.compile(r"DLL load failed while importing (?P<module>[A-Za-z_]\w*)")
 _PROCEDURE: Final = "The specified procedure could not be found"
 """Windows' message for a missing symbol."""
 # Namespaces of torch's C++ in mangled names: at, c10, torch, caffe2, and the class Tensor.
@@ -525,8 +682,13 @@ _FRAMEWORK_SYMBOL: Final = re.compile(r"_?_Z\w*?(?:2at|3c10|5torch|6caffe2|6Tens
 _IMPORT: Final = re.compile(r"^\s*(?:>>> )?(?:import|from) (?P<top>[A-Za-z_]\w*)")
 
 
+# Most lines have none of these, and a search for a word takes a fraction of a pattern's time.
+_CANDIDATE_WORDS: Final = ("satisfies the requirement", "candidates for", "==", " wheels")
+_FLOOR_WORDS: Final = ("required", "new enough", "incompatible. Please", "rror: ", "not found")
+
+
 def read_statements(
-    text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+    text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
 ) -> Iterator[Statement]:
     """Yield the statements in a text. `versions` is project name to version."""
     reader = _StatementReader(text, versions, clues, matrix)
@@ -534,11 +696,12 @@ def read_statements(
         if line.strip():
             yield from reader.of_line(number, line[:LONGEST])
     yield from reader.of_builds()
+    yield from reader.of_channels()
 
 
 class _StatementReader:
     def __init__(
-        self, text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+        self, text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
     ) -> None:
         numbered = list(enumerate(text.lines, 1))
         self.lines = numbered[-_LINES:]
@@ -555,28 +718,67 @@ class _StatementReader:
             yield from self._missing_names(number, line)
         if "No module named" in line:
             yield from self._not_installed(number, line)
-        if "required" in line or "new enough" in line:
+        if any(words in line for words in _FLOOR_WORDS):
             yield from self._floors(number, line)
-        if "but you" in line or "depends on" in line:
+        if "but you" in line or "depends on" in line or "VersionConflict" in line:
             yield from self._conflicts(number, line)
-        if "satisfies the requirement" in line or "candidates for" in line or "==" in line:
+        if any(words in line for words in _CANDIDATE_WORDS):
             yield from self._candidates(number, line)
-        if "libcudart" in line and (match := _CUDA_RUNTIME.search(line)):
-            project = self._importer(number, self._matrix.framework or "")
-            project = project or self._imported(number)
-            if project and self._matrix.is_curated(project):
-                yield WrongCuda(
-                    project=project,
-                    line=number,
-                    version=self._versions.get(project),
-                    framework=self._matrix.framework or "",
-                    cuda=match[1],
-                )
+        if "ython" in line:
+            yield from self._other_pythons(number, line)
+        if "cannot open shared" in line and (match := _CUDA_LIBRARY.search(line)):
+            yield from self._wrong_cuda(number, match)
         if "found version" in line and (cuda := driver_cuda(line)):
             yield OldDriver(project="driver", line=number, cuda=cuda)
         yield from self._no_compiler(number, line)
+        if _MODULE_NOT_FOUND in line:
+            yield from self._unloadable(number, line)
         if "ymbol" in line or _PROCEDURE in line:
             yield from self._symbols(number, line)
+
+    def _wrong_cuda(self, number: int, match: re.Match[str]) -> Iterator[Statement]:
+        framework = self._matrix.framework or ""
+        project = self._importer(number, framework) or self._imported(number)
+        if not project or project == framework or not self._matrix.is_curated(project):
+            return
+        majors = _OF_CUDA.get(match["library"])
+        cuda = match["major"] if majors is None else majors.get(match["major"])
+        if cuda:
+            yield WrongCuda(
+                project=project,
+                line=number,
+                version=self._versions.get(project),
+                framework=framework,
+                cuda=cuda,
+            )
+
+    def _unloadable(self, number: int, line: str) -> Iterator[Statement]:
+        framework = self._matrix.framework or ""
+        loaded = _LOADED_MODULE.search(line)
+        project = self._project_of(loaded["module"]) if loaded else None
+        project = project or self._importer(number, framework) or self._imported(number)
+        # Facts know why some of them do not load.
+        if project and project != framework and self._matrix.is_curated(project):
+            yield Unloadable(
+                project=project,
+                line=number,
+                version=self._versions.get(project),
+                framework=framework,
+            )
+
+    def _other_pythons(self, number: int, line: str) -> Iterator[Statement]:
+        for pattern in _OTHER_PYTHON:
+            match = pattern.search(line)
+            project = self._project(match["name"]) if match else None
+            if match is None or project is None:
+                continue
+            yield OtherPython(
+                project=project,
+                line=number,
+                specifier=match["specifier"],
+                python=match.groupdict().get("python"),
+            )
+            return
 
     def _not_installed(self, number: int, line: str) -> Iterator[Statement]:
         match = _NOT_THERE.search(line)
@@ -651,7 +853,7 @@ class _StatementReader:
     # -- requirements --------------------------------------------------------------------------
 
     def _floors(self, number: int, line: str) -> Iterator[Statement]:
-        match = _REQUIRED.search(line)
+        match = _REQUIRED.search(line) or _USED.search(line)
         if match and (project := self._project(match["name"])):
             yield Unmet(
                 project=project,
@@ -659,6 +861,14 @@ class _StatementReader:
                 version=match["found"].rstrip("."),
                 specifier=match["specifier"].replace(" ", ""),
             )
+        elif (match := _ASKED_FOR.search(line)) and (project := self._project(match["name"])):
+            version = self._versions.get(project)
+            specifier = match["specifier"].replace(" ", "").rstrip(".,")
+            if version is None or _excludes(specifier, version):
+                yield Unmet(project=project, line=number, version=version, specifier=specifier)
+        match = _NO_DISTRIBUTION.search(line)
+        if match and (project := self._project(match["name"])):
+            yield Unmet(project=project, line=number, specifier=match["specifier"], is_missing=True)
         match = _MINIMUM.search(line)
         if match and (project := self._project(match["name"])):
             yield Unmet(
@@ -680,6 +890,19 @@ class _StatementReader:
         match = _BUT_HAVE.search(line)
         if match:
             yield from self._conflict(match, match["found"].rstrip("."), number)
+            return
+        match = _VERSION_CONFLICT.search(line)
+        project = self._project(match["name"]) if match else None
+        if match and project and _excludes(match["specifier"], match["found"]):
+            blamed = self._project(match["who"]) if match["who"] else None
+            yield Unmet(
+                project=project,
+                line=number,
+                version=match["found"],
+                specifier=match["specifier"],
+                requirer=blamed or match["who"],
+                blamed=blamed,
+            )
             return
         match = _DEPENDS.search(line)
         requested = match and self._requested().get(canonical(match["name"]))
@@ -717,8 +940,8 @@ class _StatementReader:
             if match is None:
                 continue
             groups = match.groupdict()
-            name = groups["name"] or groups.get("name2") or ""
-            version = groups["version"] or groups.get("version2")
+            name = next((groups[key] for key in _NAMES if groups.get(key)), "")
+            version = next((groups[key] for key in _VERSIONS if groups.get(key)), None)
             namesake = self._matrix.namesakes.find(canonical(name))
             if namesake is not None and namesake.is_absent:
                 yield Elsewhere(project=namesake.name, line=number, namesake=namesake)
@@ -869,6 +1092,34 @@ class _StatementReader:
             return
         yield from self._failed_wheels()
 
+    def of_channels(self) -> Iterator[Statement]:
+        """Yield what conda did not find."""
+        start = next(
+            (at for at, (_, line) in enumerate(self.lines) if _has_any(line, _NOT_IN_CHANNELS)),
+            None,
+        )
+        if start is None:
+            return
+        is_mac = "osx-" in self._text.folded
+        conda = read_rules(self._matrix.directory).conda
+        for number, line in self.lines[start + 1 : start + 30]:
+            match = _CONDA_ENTRY.match(line[:LONGEST])
+            if match is None or not match["name"]:
+                if "channels:" in line.lower():
+                    return
+                continue
+            known = conda.get(match["name"])
+            is_cuda = known is not None and known.means == CUDA.name
+            project = known.project if known else self._project(match["name"])
+            if not is_cuda and not (project and self._matrix.is_curated(project)):
+                continue
+            yield NotInChannels(
+                project=project or canonical(match["name"]),
+                line=number,
+                version=(match["version"] or "").rstrip("*.") or None,
+                is_cuda_on_mac=is_cuda and is_mac,
+            )
+
     def _failed_wheels(self) -> Iterator[Statement]:
         failed: dict[str, int] = {}
         for number, line in self.lines:
@@ -945,6 +1196,10 @@ class _StatementReader:
             if project:
                 return project
         return None
+
+
+def _has_any(line: str, words: tuple[str, ...]) -> bool:
+    return any(word in line for word in words)
 
 
 def _distance(one: Version, other: Version) -> tuple[int, int]:

@@ -155,7 +155,7 @@ def _installs(pins: Iterable[Pin], subject: ExaminedEnvironment) -> Iterable[Ins
 def _answer(requirements: list[str], subject: ExaminedEnvironment) -> Resolution | None:
     from cudalock.solving import solve
 
-    goal = Goal(requirements=tuple(sorted(requirements)))
+    goal = Goal(sorted(requirements))
     try:
         return solve(goal, subject.target, subject.universe)
     except CudalockError:

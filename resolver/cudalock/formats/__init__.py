@@ -2,10 +2,10 @@
 
 A format is a module of this package and a row of `FORMATS`: `requirements_txt`, `constraints`,
 `hold` (overrides, and whatever else keeps in place what is there), `pylock` (with `pylock_lines`
-for several lines), `json_lock`, `dockerfile`, `conda` (an environment.yml), `pixi` (a pixi.toml),
-`notebook`, `cyclonedx` (a bill of materials), and for uv `uv.project` (a pyproject.toml) and
-`uv.lock`. The module defines `FORMAT`, and is imported when it is used, so that a run pays only for
-the format it writes.
+for several lines), `json_lock` (with `json_lines`), `dockerfile`, `conda` (an environment.yml),
+`pixi` (a pixi.toml), `notebook`, `cyclonedx` (a bill of materials), for uv `uv.project` (a
+pyproject.toml) and `uv.lock`, and `poetry` (a pyproject.toml with several lines). The module
+defines `FORMAT`, and is imported when it is used, so that a run pays only for the format it writes.
 
 `header` writes the comments at the head of each file, `python_ranges` turns Pythons into version
 ranges. In `uv`, `plan` says what a project file needs, `record` what an earlier run wrote into it,
@@ -17,7 +17,9 @@ from __future__ import annotations
 import re
 from importlib import import_module
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from cudalock.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -150,6 +152,9 @@ class LinedFormat(NamedTuple):
     """Return the commands that install a line."""
     by_index: bool = False
     """whether the file names an index for a line, from which everything is taken that is there"""
+    parts: tuple[str, ...] = ("extras", "groups")
+    """what `--as` may make of the lines, the default first; nothing where the file has them as they
+    are"""
 
 
 def load_lines(kind: Format) -> LinedFormat | None:
@@ -163,7 +168,7 @@ def load_lines(kind: Format) -> LinedFormat | None:
 class _Row(NamedTuple):
     module: str
     suffix: str
-    """the ending of a file name that means this format"""
+    """the ending of a file name that means this format; empty where what the file has does"""
     pattern: str = r"(?!)"
     """a regular expression for further file names that do"""
 
@@ -172,6 +177,7 @@ FORMATS: Final = {
     "requirements": _Row("requirements_txt", ".txt"),
     "pylock": _Row("pylock", "pylock.toml"),
     "uv": _Row("uv.project", "pyproject.toml"),
+    "poetry": _Row("poetry", ""),
     "uv-lock": _Row("uv.lock", "uv.lock"),
     "constraints": _Row("constraints", "constraints.txt"),
     "dockerfile": _Row(
@@ -203,7 +209,7 @@ def format_of(path: str | PurePath) -> str | None:
     name = PurePath(path).name.lower()
     if name.startswith("pylock.") and name.endswith(".toml"):  # pylock.NAME.toml of PEP 751
         return "pylock"
-    matching = [known for known, row in FORMATS.items() if name.endswith(row.suffix)]
+    matching = [known for known, row in FORMATS.items() if row.suffix and name.endswith(row.suffix)]
     # The longest ending: `constraints.txt` is not just any `.txt`.
     by_ending = max(matching, key=lambda known: len(FORMATS[known].suffix), default=None)
     by_pattern = (known for known, row in FORMATS.items() if re.fullmatch(row.pattern, name))

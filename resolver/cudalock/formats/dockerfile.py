@@ -340,7 +340,9 @@ def _needed(lock: Lock, matrix: Matrix) -> Iterator[_Needed]:
                 continue
             # torch alone runs eager code without the compiler that its Triton would call.
             optional = bool(pin.via) and set(pin.via) <= {lock.framework}
-            cuda = _built_with(pin, matrix) if need.part else None
+            # What compiles at run time does so for the framework beside it.
+            own = lock.cuda if pin.archive is not None else _built_with(pin, matrix)
+            cuda = own if need.part else None
             # A part of CUDA is for builds for CUDA alone.
             if not need.part or cuda:
                 yield _Needed(need, fact, pin, optional, cuda)
@@ -451,7 +453,7 @@ def _stages(
 ) -> Iterator[list[str]]:
     if plan.build is None:
         # What changes least comes first: Docker builds again from the first line that changed.
-        yield [f"FROM {plan.final.name}"]
+        yield [*_reasons_of_part(plan), f"FROM {plan.final.name}"]
         yield from _environment(plan, containers)
         yield from _packages(plan)
         yield from _installs(plan.final, containers, installer, secrets)
@@ -463,7 +465,7 @@ def _stages(
     ]
     yield from _build_variables(lock, containers)
     yield from _installs(plan.build, containers, installer, secrets)
-    yield [f"FROM {plan.final.name}"]
+    yield [*_reasons_of_part(plan), f"FROM {plan.final.name}"]
     yield from _environment(plan, containers)
     yield from _packages(plan)
     yield [
@@ -512,6 +514,11 @@ def _packages(plan: _Plan) -> Iterator[list[str]]:
             *(f"# {_reason(row)}" for row in wanted),
             *_apt(packages),
         ]
+
+
+def _reasons_of_part(plan: _Plan) -> list[str]:
+    """Why the image is one of CUDA's, which is gigabytes larger."""
+    return [f"# {_reason(row)}" for row in plan.needed if row.need.part]
 
 
 def _reason(row: _Needed) -> str:

@@ -296,8 +296,8 @@ def _accelerator(lock: Lock) -> dict[str, str] | None:
 def _goal(goal: Goal) -> dict[str, Any]:
     toolkit = goal.toolkit and {"version": goal.toolkit[0], "parts": list(goal.toolkit[1])}
     return {
-        "requirements": list(goal.requirements),
-        "constraints": list(goal.constraints),
+        "requirements": list(map(str, goal.requirements)),
+        "constraints": list(map(str, goal.constraints)),
         "cuda": goal.cuda,
         **_of_another(goal),
         "cudnn": goal.cudnn,
@@ -351,4 +351,4 @@ def _wheel(wheel: LockedWheel) -> dict[str, Any]:
     }
 
 
-FORMAT: Final = Format(render, "lock.json")
+FORMAT: Final = Format(render, "lock.json", lines="json_lines")

@@ -307,9 +307,9 @@ def _dependencies(pin: Pin, lock: Lock) -> Iterator[dict[str, str]]:
 
 
 def _facts(lock: Lock) -> dict[str, Any]:
-    goal: dict[str, Any] = {"requirements": list(lock.goal.requirements)}
+    goal: dict[str, Any] = {"requirements": list(map(str, lock.goal.requirements))}
     if lock.goal.constraints:
-        goal["constraints"] = list(lock.goal.constraints)
+        goal["constraints"] = list(map(str, lock.goal.constraints))
     goal |= stated_accelerator(lock.goal)
     for name in LIBRARIES:
         if getattr(lock.goal, name):

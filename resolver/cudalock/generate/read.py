@@ -26,6 +26,7 @@ from cudalock.projects.kinds import BY_NAME, kind_of_named
 from cudalock.projects.model import ProjectFile
 from cudalock.projects.read import read_file
 from cudalock.projects.readers.dockerfile import is_other_branch
+from cudalock.projects.syntax.markers import with_extras
 from cudalock.targets import SYSTEMS
 from cudalock.targets.accelerators import CPU, CUDA
 from cudalock.versions import accepts, canonical
@@ -113,10 +114,10 @@ def read_repository(path: Path, matrix: Matrix, choice: Choice | None = None) ->
     Raises BadFile for what does not exist or cannot be read, and for a file of which no line could
     be understood.
     """
-    return _Reading(path, matrix, choice or Choice()).read()
+    return _RepositoryReading(path, matrix, choice or Choice()).read()
 
 
-class _Reading:
+class _RepositoryReading:
     """The state of reading one repository."""
 
     def __init__(self, path: Path, matrix: Matrix, choice: Choice) -> None:
@@ -137,7 +138,7 @@ class _Reading:
         self.inputs: list[Path] = []
         self.unknown_wheels: list[tuple[str, str]] = []
         self.own: set[str] = set()
-        self.seen: set[tuple[str, int]] = set()
+        self.seen: set[tuple[str, int, str | None]] = set()
         self.records: dict[str, Record] = {}
         """by file, what an earlier run of this command wrote into it"""
         """the places of entries that were read: two files may include the same third one"""
@@ -286,7 +287,8 @@ class _Reading:
     ) -> bool:
         """Take an entry, and return whether it became part of the query."""
         declared = self._as_meant(declared, file)
-        place = (declared.place.file, declared.place.start)
+        # With the group: an entry that several extras have is an entry of each.
+        place = (declared.place.file, declared.place.start, declared.group)
         # A lock beside its source is what is being made, not what is required.
         if place in self.seen or declared.role == "locked":
             return False
@@ -305,10 +307,21 @@ class _Reading:
             return False
         if declared.manager == "conda":
             return self._take_conda(declared, origin)
+        left = self._with_extras(declared.marker)
+        if left is None:
+            self._leave_out(origin, declared, "not with the requested extra", of_choice=True)
+            return False
+        declared = replace(declared, marker=left or None)
         # `pip install --upgrade pip setuptools` in a Dockerfile or a notebook.
         if file.kind in ("dockerfile", "notebook") and self._is_tool(declared):
             return False
         return self._take_project(declared, origin, _both(declared.marker, marker))
+
+    def _with_extras(self, marker: str | None) -> str | None:
+        """Return what is left of a marker with the extras that are taken; None for nothing."""
+        if marker is None or "extra" not in marker:
+            return marker or ""
+        return with_extras(marker, frozenset(map(canonical, self.choice.extras)))
 
     def _as_meant(self, declared: Declared, file: ProjectFile) -> Declared:
         """Return an entry that `generate` itself wrote without its version: else its next lock
@@ -451,7 +464,9 @@ class _Reading:
             of = source.extra and f"extra:{source.extra}"
             of = of or (source.group and f"group:{source.group}")
             # A source for an extra or group counts only where that is requested.
-            if index is not None and (of is None or of in self._wanted_groups(file)):
+            is_wanted = of is None or of in self._wanted_groups(file)
+            # One of several that a version chooses from says nothing by itself.
+            if index is not None and is_wanted and not source.is_one_of:
                 origin = self._at(source.place.file, source.place.line)
                 self._index_hint(index.url, origin, source.marker)
         # Makes a generator of it even though no hint is yielded here.

@@ -23,8 +23,8 @@ from cudalock.conflicts.step import (
     TargetHas,
     describe,
 )
-from cudalock.goals import RequestedProject
-from cudalock.resolution.elements import Element
+from cudalock.goals import ProjectRequirement, RequestedProject
+from cudalock.resolution.elements import Element, goal_element
 from cudalock.resolution.minimal import smallest_hitting_sets
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
@@ -57,6 +57,12 @@ class Limit(NamedTuple):
     @property
     def text(self) -> str:
         return f"{self.name}{self.specifier}"
+
+    @property
+    def constraint(self) -> ProjectRequirement:
+        """The limit as a goal has it."""
+        limit = ProjectRequirement.of(self.name, self.specifier)
+        return replace(limit, origins=(self.origin,))
 
     def applies(self, target: Target) -> bool:
         """Whether it holds on a target."""
@@ -176,7 +182,7 @@ class _Relaxing:
         limits_by_element: dict[Element, list[Limit]] = {}
         for limit in self.limits:
             if limit.applies(target):
-                limits_by_element.setdefault(Element("goal", limit.text), []).append(limit)
+                limits_by_element.setdefault(goal_element(limit.constraint), []).append(limit)
         return limits_by_element
 
     def _a_core(
@@ -297,10 +303,10 @@ class _Relaxing:
 def pinned_query(question: Query, limits: Sequence[Limit], pinned: Mapping[str, str]) -> Query:
     """Return a query with the limits that apply to its target, and projects pinned at versions."""
     goal, target = question
-    texts = [limit.text for limit in limits if limit.applies(target)]
+    constraints = [limit.constraint for limit in limits if limit.applies(target)]
     # As constraints: a pin of a project that a target does not need must not add it.
-    texts += [f"{name}=={version}" for name, version in sorted(pinned.items())]
-    return replace(goal, constraints=tuple(dict.fromkeys((*goal.constraints, *texts)))), target
+    constraints += [ProjectRequirement.pin(*pin) for pin in sorted(pinned.items())]
+    return goal.constrained(constraints), target
 
 
 def _by_weight(limit: Limit) -> tuple[int, str, str]:

@@ -121,7 +121,7 @@ def asking(repository: Repository, answer: Answerable) -> Iterator[str]:
         yield f"loosened: {loosened}"
     for goal, target in answer.questions:
         yield f"target: {target.label}"
-        yield f"goal: {', '.join(goal.requirements)}"
+        yield f"goal: {', '.join(map(str, goal.requirements))}"
 
 
 def _file_line(file: FileRead) -> str:
@@ -168,8 +168,8 @@ def _question_value(question: Query) -> dict[str, Any]:
     goal, target = question
     return {
         "target": target.label,
-        "requirements": list(goal.requirements),
-        "constraints": list(goal.constraints),
+        "requirements": list(map(str, goal.requirements)),
+        "constraints": list(map(str, goal.constraints)),
         DEFAULT.name: goal.cuda,
         **stated_accelerator(goal),
         "exclude_newer": goal.exclude_newer,

@@ -19,19 +19,18 @@ from cudalock.errors import (
     UnknownName,
     UnknownVersion,
 )
-from cudalock.generate.queries import Ask, Asker, Said
+from cudalock.generate.queries import Ask, Asker, StatedQuery
 from cudalock.generate.relax import Limit, Loosened, Relaxed, pinned_query, relax
 from cudalock.resolution.find import find
 from cudalock.targets.accelerators import AUTO, DEFAULT, OPTION
 from cudalock.text import shell_word
-from cudalock.versions import canonical, leading_name
+from cudalock.versions import canonical
 
 if TYPE_CHECKING:
     from cudalock.conflicts.suggestions import Suggestion
     from cudalock.generate.hints import Hint
     from cudalock.generate.read import Repository
-    from cudalock.goals import Query, Request
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.goals import Goal, Query, Request
     from cudalock.matrix.universe import Universe
 
 
@@ -54,7 +53,7 @@ class Answerer:
     def __init__(
         self,
         repository: Repository,
-        said: Said,
+        said: StatedQuery,
         universe: Universe,
         reduce: Callable[[Sequence[Query]], Sequence[Query]] = tuple,
     ) -> None:
@@ -176,23 +175,19 @@ class Answerer:
     def _refusal(self, ask: Ask) -> NoSolution:
         for question in ask.questions:
             if not self._is_possible([question]):
-                return self._with_places(question, ask)
+                return self._with_lines(question)
         # Each has an answer, and not all together: the joint search says so in its own words.
         return NoSolution("no versions work on all targets at once")
 
-    def _with_places(self, question: Query, ask: Ask) -> NoSolution:
+    def _with_lines(self, question: Query) -> NoSolution:
         """Why a question has no answer, by the lines that ask; the hints are edits of lines."""
         no = explain(*question, self.universe)
         explanation = no.explanation
         if not isinstance(explanation, Explanation):
             return no
-        places = _places(ask, self.matrix)
-        conflicts = tuple(
-            tuple(_told_with_place(step, places) for step in steps)
-            for steps in explanation.conflicts
-        )
+        conflicts = tuple(tuple(map(_with_lines, steps)) for steps in explanation.conflicts)
         hints = [*self._relaxing_hints()]
-        hints += [_as_edit(question, suggestion, places) for suggestion in explanation.suggestions]
+        hints += [_as_edit(question, suggestion) for suggestion in explanation.suggestions]
         # The pins may be dozens; those in question are in the steps.
         label = question[1].label
         headline = f"the repository's requirements have no common solution on {label}"
@@ -210,27 +205,21 @@ class Answerer:
             yield f"with `--relax`, {dropped}"
 
 
-def _places(ask: Ask, matrix: Matrix) -> dict[str, list[str]]:
-    """For each project the lines that speak of it, those with a limit first."""
-    places: dict[str, list[str]] = {}
-    for requested in sorted(
-        (*ask.asked, *ask.constraints),
-        key=lambda requested_project: not requested_project.specifier,
-    ):
-        name = matrix.names.find(requested.name) or canonical(requested.name)
-        if requested.specifier or name not in places:
-            places.setdefault(name, []).append(requested.origin)
-    return places
-
-
-def _told_with_place(step: Step, places: dict[str, list[str]]) -> Step:
+def _with_lines(step: Step) -> Step:
+    """Return a step with the lines of the requirement that it is about."""
     if not isinstance(step, GoalRequires):
         return step
-    origins = dict.fromkeys(places.get(leading_name(step.requirement), ()))
-    return replace(step, lines=tuple(origins))
+    return replace(step, lines=step.requirement.lines)
 
 
-def _as_edit(question: Query, suggestion: Suggestion, places: dict[str, list[str]]) -> str:
+def _lines_on(name: str, goal: Goal) -> tuple[str, ...]:
+    """Return the lines that limit a project, else those that require it."""
+    about = [one for one in (*goal.requirements, *goal.constraints) if one.name == name]
+    limiting = [one for one in about if one.specifier] or about
+    return tuple(dict.fromkeys(line for one in limiting for line in one.lines))
+
+
+def _as_edit(question: Query, suggestion: Suggestion) -> str:
     """A suggestion as what to write in which line, or as flags of this command."""
     goal, target = question
     other = suggestion.goal
@@ -252,11 +241,11 @@ def _as_edit(question: Query, suggestion: Suggestion, places: dict[str, list[str
     parts = [f"`{' '.join(flags)}`"] if flags else []
     if other.exclude_newer != goal.exclude_newer:
         parts.append("no `--exclude-newer`")
-    old = {leading_name(text): text for text in goal.requirements}
-    new = {leading_name(text): text for text in other.requirements}
+    old = {stated.name: stated for stated in goal.requirements}
+    new = {stated.name: stated for stated in other.requirements}
     for name in sorted({*old, *new} - set(other.skip)):
         if old.get(name) != new.get(name):
-            where = " and ".join(dict.fromkeys(places.get(name, ()))) or "the flags"
+            where = " and ".join(_lines_on(name, goal)) or "the flags"
             edit = f"`{new[name]}`" if name in new else f"no `{name}`"
             parts.append(f"{edit} in {where}")
     return " and ".join(parts) or suggestion.change

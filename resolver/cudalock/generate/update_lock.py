@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.errors import BadFile
 from cudalock.formats.header import find_command
 from cudalock.generate.relax import Limit, pinned_query
 from cudalock.generate.wheel_urls import find_wheel
+from cudalock.lock.markers import full_marker
+from cudalock.projects.locks.graph import entries_for
 from cudalock.projects.read import read_file
 from cudalock.resolution.find import find
 from cudalock.resolution.minimal import preserve_most
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.universe import Universe
     from cudalock.projects.model import Declared
+    from cudalock.targets import Target
+
+
+_KINDS: Final = ("extra", "group")
+_PROJECT: Final = "pyproject"
 
 
 class Held(NamedTuple):
@@ -28,6 +35,10 @@ class Held(NamedTuple):
 
     pins: tuple[Limit, ...]
     command: str | None
+    is_project: bool = False
+    """whether it leaves out what the metadata of its pins holds, as a project file does"""
+    of_others: frozenset[str] = frozenset()
+    """projects that a project file of several lines only constrains: some line has them"""
 
 
 def read_held(path: Path, matrix: Matrix) -> Held:
@@ -40,7 +51,41 @@ def read_held(path: Path, matrix: Matrix) -> Held:
             hints=["`--update` goes with `-o` and a requirements.txt, pylock.toml or uv.lock"],
         )
     command = find_command(file.text)
-    return Held(tuple(pins), command[0] if command else None)
+    return Held(tuple(pins), command[0] if command else None, file.kind == _PROJECT)
+
+
+def read_held_line(path: Path, name: str, targets: Iterable[Target], matrix: Matrix) -> Held:
+    """Read the pins of one line of a project from a file that has all of them: those of its extra
+    or group, and those of all lines.
+
+    Raises BadFile for a file that cannot be read; a file without the line has no pins of it.
+    """
+    file = read_file(path)
+    pins: dict[Limit, None] = {}
+    if file.forks:
+        # By target, since a lock's entries count along its requirements.
+        fork = next((each for each in file.forks if _is_fork(each, name)), None)
+        for target in targets if fork is not None else ():
+            marker = full_marker(target)
+            for declared in entries_for(file, target.marker_environment(), fork):
+                pin = _pin(declared, matrix)
+                # The lock's own marker names extras, which are no part of an environment.
+                pins |= {pin._replace(marker=marker): None} if pin is not None else {}
+    else:
+        groups = {declared.group for declared in file.declared}
+        own = next((each for kind in _KINDS if (each := f"{kind}:{name}") in groups), None)
+        wanted = file.wanted_with(own)
+        for declared in file.declared if own is not None else ():
+            pin = _pin(declared, matrix) if declared.group in wanted else None
+            pins |= {pin: None} if pin is not None else {}
+    command = find_command(file.text)
+    required = {each.name for each in file.declared if each.role == "requirement"}
+    others = frozenset(pin.name for pin in pins if pin.name not in required and not file.forks)
+    return Held(tuple(pins), command[0] if command else None, file.kind == _PROJECT, others)
+
+
+def _is_fork(fork: str, name: str) -> bool:
+    return fork == name or fork.endswith(f"-{name}")
 
 
 def _pin(declared: Declared, matrix: Matrix) -> Limit | None:
@@ -112,16 +157,21 @@ class _Holding:
         return tuple(pinned_query(query, pins, {}) for query in self.questions)
 
 
-def changes(pins: Sequence[Limit], lock: Lock) -> list[str]:
-    """Return the differences between pins and a lock, a sentence each, by name."""
+def changes(locked: Held, lock: Lock) -> list[str]:
+    """Return the differences between an earlier lock's pins and a lock, a sentence each, by
+    name."""
     before: dict[str, set[str]] = {}
-    for pin in pins:
+    for pin in locked.pins:
         before.setdefault(pin.name, set()).add(pin.specifier.removeprefix("=="))
     after: dict[str, set[str]] = {}
     for each in lock.pins:
+        if locked.is_project and each.held and each.name not in before:
+            continue
         after.setdefault(each.name, set()).add(each.version)
     lines = []
     for name in sorted({*before, *after}):
+        if name in locked.of_others and name not in after:
+            continue
         old, new = _public(before.get(name)), _public(after.get(name))
         if old != new:
             lines.append(f"{name} {' and '.join(old) or 'added'} -> {' and '.join(new) or 'gone'}")
@@ -133,4 +183,4 @@ def _public(versions: set[str] | None) -> list[str]:
     return sorted({version.partition("+")[0] for version in versions or ()})
 
 
-__all__ = ["Held", "changes", "hold", "read_held"]
+__all__ = ["Held", "changes", "hold", "read_held", "read_held_line"]

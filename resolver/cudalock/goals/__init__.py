@@ -2,23 +2,25 @@
 
 `vocabulary` is what reading has to know of a matrix, `switches` the flags that projects have.
 `tokens` splits a phrase, and `phrase` turns it into parts. `values` reads the text of one part,
-`merge` merges what is requested of each project, `gpus` finds GPUs and the machines that have them,
-`request` combines flags, phrase and defaults, `goal` holds the result and writes it as a command
-line. `targets` reads targets without a goal.
+`merge` merges what is requested of each project into one `requirement`, `gpus` finds GPUs and the
+machines that have them, `request` combines flags, phrase and defaults, `goal` holds the result and
+writes it as a command line. `targets` reads targets without a goal.
 """
 
 from cudalock.goals.goal import Goal, command_line, command_words
 from cudalock.goals.gpus import check_platform, machines_of, read_gpus
 from cudalock.goals.merge import RequestedProject, merge_requests
-from cudalock.goals.phrase import Parsed, parse_phrase
+from cudalock.goals.phrase import ParsedPhrase, parse_phrase
 from cudalock.goals.request import (
     Query,
     Request,
     line_requests,
     one_target,
+    read_lines,
     read_request,
     read_requests,
 )
+from cudalock.goals.requirement import ProjectRequirement
 from cudalock.goals.values import (
     parse_accelerator,
     parse_date,
@@ -32,7 +34,8 @@ from cudalock.goals.vocabulary import Known
 __all__ = [
     "Goal",
     "Known",
-    "Parsed",
+    "ParsedPhrase",
+    "ProjectRequirement",
     "Query",
     "Request",
     "RequestedProject",
@@ -51,6 +54,7 @@ __all__ = [
     "parse_toolkit",
     "parse_version_spec",
     "read_gpus",
+    "read_lines",
     "read_request",
     "read_requests",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cudalock.goals.requirement import ProjectRequirement
 from cudalock.goals.switches import read_switches
+from cudalock.records import dataclass, field, replace
 from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA, DEFAULT, LIBRARIES, OPTION
 from cudalock.text import shell_command
 
@@ -31,11 +32,15 @@ class OtherTarget:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What the user wants, however it was written: equal wishes are equal goals."""
+    """What the user wants, however it was written: equal wishes are equal goals.
 
-    requirements: tuple[str, ...]
-    """normalised PEP 508 strings without markers, one per project, sorted by its name"""
-    constraints: tuple[str, ...] = ()
+    Requirements and constraints may be PEP 508 texts, which are parsed at once: so a script states
+    them. Raises InvalidRequirement for another text.
+    """
+
+    requirements: tuple[ProjectRequirement, ...]
+    """one per project, sorted by its name"""
+    constraints: tuple[ProjectRequirement, ...] = ()
     """the same, holding only where the project is present"""
     accelerator: Wish | None = None
     """None: that of the target's GPUs, else CUDA where the target can have it"""
@@ -56,6 +61,34 @@ class Goal:
     notes: tuple[str | OtherTarget | NamesNote, ...] = field(default=(), compare=False)
     """for the user: how something was read, what was left out"""
 
+    if TYPE_CHECKING:
+        # A dataclass has one type for what it is given and what it holds: a script gives texts.
+        def __init__(
+            self,
+            requirements: Iterable[ProjectRequirement | str],
+            constraints: Iterable[ProjectRequirement | str] = (),
+            accelerator: Wish | None = None,
+            cudnn: str | None = None,
+            toolkit: tuple[str, tuple[str, ...]] | None = None,
+            builders: str = "known",
+            exclude_newer: str | None = None,
+            allow_build: tuple[str, ...] = (),
+            skip: tuple[str, ...] = (),
+            strict: bool = False,
+            notes: tuple[str | OtherTarget | NamesNote, ...] = (),
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        # Here and not where one is used: a mistake shows where it was made, and only once.
+        for name in ("requirements", "constraints"):
+            parsed = tuple(map(_parsed, getattr(self, name)))
+            object.__setattr__(self, name, parsed)
+
+    def constrained(self, constraints: Iterable[ProjectRequirement]) -> Goal:
+        """Return the goal with more constraints."""
+        together = dict.fromkeys((*self.constraints, *constraints))
+        return replace(self, constraints=tuple(together))
+
     def of(self, library: Library) -> str | None:
         """Return the wish for a library of an accelerator; None if there is none."""
         wish: str | None = getattr(self, library.name)
@@ -68,6 +101,10 @@ class Goal:
         if wish is None or wish.name not in (CPU, CUDA.name):
             return None
         return CPU if wish.name == CPU else wish.specifier or None
+
+
+def _parsed(stated: ProjectRequirement | str) -> ProjectRequirement:
+    return ProjectRequirement.parse(stated) if isinstance(stated, str) else stated
 
 
 def stated_accelerator(goal: Goal) -> dict[str, str]:
@@ -115,12 +152,11 @@ def _goal_words(goal: Goal, wishes: Sequence[Wish | None]) -> Iterator[str]:
     flags: dict[str, list[str]] = {}
     # Requirements without a flag of their own come first, as positional arguments.
     for requirement in goal.requirements:
-        name, specifier = _split(requirement)
-        words = _flag_words(name, specifier)
+        words = _flag_words(requirement)
         if words:
-            flags[name] = words
+            flags[requirement.name] = words
         else:
-            yield requirement
+            yield str(requirement)
     framework, switches = read_switches()
     for name in (framework, *switches):
         yield from flags.get(name, ())
@@ -137,7 +173,7 @@ def _goal_words(goal: Goal, wishes: Sequence[Wish | None]) -> Iterator[str]:
     if goal.strict:
         yield "--strict"
     for constraint in goal.constraints:
-        yield from _option("-c", constraint)
+        yield from _option("-c", str(constraint))
 
 
 def _accelerator_words(wish: Wish | None) -> tuple[str, ...]:
@@ -151,24 +187,20 @@ def _accelerator_words(wish: Wish | None) -> tuple[str, ...]:
     return (f"--{OPTION}", f"{wish.name}{_shortest(wish.specifier) or ''}")
 
 
-def _flag_words(name: str, specifier: str) -> list[str] | None:
-    # A flag has no way to write extras, nor a URL.
-    if specifier.startswith(("[", "@")):
+def _flag_words(requirement: ProjectRequirement) -> list[str] | None:
+    # A flag has no way to write extras, a URL or a marker.
+    if requirement.extras or requirement.url or requirement.marker:
         return None
     framework, switches = read_switches()
-    if name == framework:
-        return [f"--{name}", _shortest(specifier) or "latest"]
-    return [f"--{switches[name]}"] if name in switches and not specifier else None
+    if requirement.name == framework:
+        return [f"--{framework}", _shortest(requirement.specifier) or "latest"]
+    if requirement.specifier or requirement.name not in switches:
+        return None
+    return [f"--{switches[requirement.name]}"]
 
 
 def _option(flag: str, argument: str | None) -> Iterable[str]:
     return () if argument is None else (flag, argument)
-
-
-def _split(requirement: str) -> tuple[str, str]:
-    match = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
-    name = match[0] if match else requirement
-    return name, requirement[len(name) :].strip()
 
 
 def _shortest(specifier: str | None) -> str | None:

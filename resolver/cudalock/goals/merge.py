@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-from packaging.requirements import InvalidRequirement
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import (
     BadSpecifier,
@@ -16,11 +14,13 @@ from cudalock.errors import (
     UsageError,
 )
 from cudalock.goals.goal import OtherTarget
+from cudalock.goals.requirement import ProjectRequirement, is_line
 from cudalock.goals.values import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import likely_names
+from cudalock.records import NamedTuple
 from cudalock.text import did_you_mean
 from cudalock.urls import file_of, without_credentials
-from cudalock.versions import canonical, holds, parse_requirement
+from cudalock.versions import ProjectName, Specifier, canonical, holds, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +53,7 @@ class RequestedProject(NamedTuple):
         """Read a PEP 508 string. Raises BadSpecifier, and UsageError for a direct URL."""
         try:
             requirement = parse_requirement(text)
-        except InvalidRequirement as error:
+        except ValueError as error:  # InvalidRequirement, whose import takes long
             reason = str(error).splitlines()[0]
             raise BadSpecifier(f"{origin}: invalid requirement `{text}`: {reason}") from None
         if requirement.url is not None and not file_of(requirement.url).endswith(".whl"):
@@ -74,7 +74,7 @@ class RequestedProject(NamedTuple):
     @property
     def is_of_file(self) -> bool:
         """Whether its origin is a line of a file, not a flag or the phrase."""
-        return ":" in self.origin
+        return is_line(self.origin)
 
     def applies(self, environment: Mapping[str, str]) -> bool:
         """Tell whether its marker, if any, holds in `environment`, the values of a target."""
@@ -93,8 +93,8 @@ class _Read(NamedTuple):
 
 def merge_requests(
     requests: Iterable[RequestedProject], vocabulary: Known, environment: Mapping[str, str]
-) -> tuple[tuple[str, ...], tuple[str | OtherTarget, ...]]:
-    """Return `(requirements, notes)`: one PEP 508 string per project, sorted by name.
+) -> tuple[tuple[ProjectRequirement, ...], tuple[str | OtherTarget, ...]]:
+    """Return `(requirements, notes)`: one requirement per project, sorted by name.
 
     Requests whose marker does not hold in `environment` are left out, with a note. Raises
     UnknownName, UnknownVersion, and Contradiction if two places request different versions.
@@ -154,13 +154,13 @@ def merge_requests(
 
 def merge_constraints(
     requests: Iterable[RequestedProject], vocabulary: Known, environment: Mapping[str, str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return `(constraints, notes)`: one PEP 508 string per project, sorted by name.
+) -> tuple[tuple[ProjectRequirement, ...], tuple[str, ...]]:
+    """Return `(constraints, notes)`: one constraint per project, sorted by name.
 
     A constraint on a project outside the matrix is ignored, with a note, unless an index may have
     the project.
     """
-    clauses_by_project: dict[str, set[str]] = {}
+    requests_by_project: dict[str, list[RequestedProject]] = {}
     unknown: set[str] = set()
     for request in requests:
         if not request.applies(environment):
@@ -170,14 +170,32 @@ def merge_constraints(
         if project is None:
             unknown.add(canonical(request.name))
         elif request.specifier:
-            clauses_by_project.setdefault(project, set()).update(clauses(request.specifier))
+            requests_by_project.setdefault(project, []).append(request)
     notes: tuple[str, ...] = ()
     if unknown:
         listed = ", ".join(f"`{name}`" for name in sorted(unknown))
         notes = (f"ignored constraints on projects that are not in the matrix: {listed}",)
     return tuple(
-        f"{name}{','.join(sorted(clauses_by_project[name]))}" for name in sorted(clauses_by_project)
+        ProjectRequirement(
+            ProjectName(name),
+            _together(request.specifier for request in requests_by_project[name]),
+            origins=_origins(requests_by_project[name]),
+        )
+        for name in sorted(requests_by_project)
     ), notes
+
+
+def _together(specifiers: Iterable[str]) -> Specifier:
+    """Return the specifier with each clause of several ones."""
+    return Specifier(",".join(sorted({clause for text in specifiers for clause in clauses(text)})))
+
+
+def _origins(stated: Iterable[RequestedProject | _Read]) -> tuple[str, ...]:
+    """Return where a project is stated: with a version, where any place names one."""
+    stated = list(stated)
+    # `torch` in one file and `torch<2.6` in another: only the second can be in a conflict.
+    limiting = [one.origin for one in stated if one.specifier or one.url]
+    return tuple(dict.fromkeys(limiting or (one.origin for one in stated)))
 
 
 def _project(
@@ -243,15 +261,17 @@ def _read(
     return request.specifier, None
 
 
-def _merged(readings: list[_Read], versions: Sequence[str]) -> str:
-    together = ",".join(
-        sorted({clause for reading in readings for clause in clauses(reading.specifier)})
-    )
+def _merged(readings: list[_Read], versions: Sequence[str]) -> ProjectRequirement:
+    together = _together(reading.specifier for reading in readings)
     _check_agreement(readings, together, versions)
-    extras = ",".join(sorted({extra for reading in readings for extra in reading.extras}))
-    label = readings[0].project + (f"[{extras}]" if extras else "")
     url = _url(readings, versions)
-    return f"{label} @ {url}" if url else label + together
+    return ProjectRequirement(
+        ProjectName(readings[0].project),
+        Specifier("") if url else together,
+        tuple(sorted({extra for reading in readings for extra in reading.extras})),
+        url,
+        origins=_origins(readings),
+    )
 
 
 def _url(readings: list[_Read], versions: Sequence[str]) -> str | None:

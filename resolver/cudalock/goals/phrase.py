@@ -18,7 +18,7 @@ thesis") an unknown word is skipped and named, unless it may be a part of what i
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
 from cudalock.goals.merge import LOOKED_UP, RequestedProject
@@ -39,12 +39,14 @@ from cudalock.matrix.phrases import (
     LONGEST_RUN,
     Application,
     CudaOf,
+    MachinePlace,
     Meaning,
-    Place,
+    Output,
     Refused,
     longest,
 )
 from cudalock.names import likely_names, likely_typo
+from cudalock.records import NamedTuple
 from cudalock.targets import (
     LINUX,
     MACOS,
@@ -86,7 +88,7 @@ _LATEST: Final = "latest"
 _EXAMPLE: Final = "name components, versions and the machine: `torch 2.6 + FA2 py3.11, my 4090`"
 
 
-class Parsed(NamedTuple):
+class ParsedPhrase(NamedTuple):
     """What a phrase states, as text but for the projects; each tuple in the order of the words."""
 
     projects: tuple[RequestedProject, ...] = ()
@@ -102,7 +104,7 @@ class Parsed(NamedTuple):
     """what was made of words that are no part of a goal"""
 
 
-def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
+def parse_phrase(words: Sequence[str], known: Known) -> ParsedPhrase:
     """Read `words`, the arguments as the shell split them.
 
     An argument that is a requirement by its own operator is read whole, markers and extras
@@ -132,13 +134,11 @@ def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
 
 def _requirement(word: str) -> RequestedProject | None:
     """Return the requirement that a whole argument is, if an operator, extra or marker is in it."""
-    from packaging.requirements import InvalidRequirement
-
     if not re.search(PIP, word):
         return None
     try:
         parse_requirement(word)
-    except InvalidRequirement:
+    except ValueError:  # InvalidRequirement, whose import takes long
         return None
     return RequestedProject.of_requirement(word, ORIGIN)
 
@@ -171,7 +171,7 @@ class _Reader:
         self.base: str | None = None
         """the image, or the hosted notebook, that a sentence names"""
 
-    def parsed(self) -> Parsed:
+    def parsed(self) -> ParsedPhrase:
         """Return what was read. Raises BadPhrase if what was skipped leaves it open."""
         if self.ignored and not self.projects:
             self._refuse(self.ignored[0])
@@ -193,7 +193,7 @@ class _Reader:
             *dict.fromkeys(self.notes),
             *((skipped,) if self.ignored else ()),
         )
-        return Parsed(projects=tuple(self.projects), notes=notes, **texts)
+        return ParsedPhrase(projects=tuple(self.projects), notes=notes, **texts)
 
     def _note_base(self, base: str) -> None:
         """Note how what a base brings stays. Raises BadPhrase for an image, named for just that."""
@@ -319,7 +319,7 @@ class _Reader:
         meaning: Meaning = self.words.meanings[run]
         shown = _text(tokens[:used])
         match meaning:
-            case Place(platform, image):
+            case MachinePlace(platform, image):
                 self.places.append(platform)
                 self.base = self.base or image
             case Application(title, projects):
@@ -331,6 +331,10 @@ class _Reader:
                 used += more
             case Refused(says):
                 raise BadPhrase(f"cannot solve for `{shown}`: {says}", hints=[_EXAMPLE])
+            case Output(option):
+                if self._is_own(tokens[0]):
+                    return 0
+                self.notes.append(f"`{option}` writes the {shown}")
             case CudaOf(of):
                 self.cuda_of = of
                 version, more = self._version_of(tokens[used:])
@@ -444,7 +448,12 @@ class _Reader:
     def _read_ordinary(self, tokens: list[Token]) -> int:
         """Read a word that is a project too, and in a sentence only with a version, or where it
         goes on with a list of projects: "transformers, peft and accelerate"."""
-        if not self.is_sentence or tokens[0].lower not in self.words.ordinary:
+        if tokens[0].lower not in self.words.ordinary:
+            return 0
+        # "flash-attn wheel for torch 2.8" says what is wanted of flash-attn.
+        is_noun = tokens[0].lower in self.words.things and not self._is_own(tokens[0])
+        follows = bool(self.projects and self.before) and self.before[-1].kind != "joiner"
+        if not self.is_sentence and not (is_noun and follows):
             return 0
         if self.projects and self.before and self.before[-1].lower in self.words.also:
             return 0
@@ -455,10 +464,14 @@ class _Reader:
     def _states_nothing(self, token: Token) -> bool:
         return token.kind == "joiner" or self.words.is_silent(token.lower)
 
+    def _is_own(self, token: Token) -> bool:
+        """Whether a word is an argument of its own, and so may be the name of a package."""
+        return not self.is_sentence and token.text in self.arguments
+
     def _read_silent(self, tokens: list[Token]) -> int:
         word = tokens[0].lower
         # `docker` as an argument of its own may be the package.
-        is_own = not self.is_sentence and tokens[0].text in self.arguments
+        is_own = self._is_own(tokens[0])
         if word in self.words.silent or word in self.words.newest:
             return 1
         return int(word in self.words.things and not is_own)

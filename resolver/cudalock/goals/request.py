@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cudalock.errors import BadSpecifier, BadTarget, Contradiction, NothingAsked
+from cudalock.errors import (
+    BadSpecifier,
+    BadTarget,
+    Contradiction,
+    NothingAsked,
+    SeveralAccelerators,
+)
 from cudalock.goals.goal import Goal
 from cudalock.goals.gpus import check_platform, machines_of, read_gpus
 from cudalock.goals.merge import RequestedProject, merge_constraints, merge_requests
-from cudalock.goals.phrase import Parsed, parse_phrase
+from cudalock.goals.phrase import ParsedPhrase, parse_phrase
 from cudalock.goals.switches import read_switches
 from cudalock.goals.values import (
     clauses,
@@ -22,6 +28,7 @@ from cudalock.goals.values import (
     parse_toolkit,
     satisfying,
 )
+from cudalock.records import NamedTuple
 from cudalock.targets import LINUX, PLATFORMS, PYTHONS, Here, Target, parse_platform, parse_python
 from cudalock.targets.accelerators import (
     ACCELERATOR_FLAGS,
@@ -119,10 +126,33 @@ def read_requests(
     defaults = defaults or Request()
     here = here or Here()
     parsed = parse_phrase(request.words, known)
-    request_with_phrase = _with_phrase(request, parsed)
+    return _queries(_with_phrase(request, parsed), parsed, defaults, known, here)
+
+
+def read_lines(
+    request: Request,
+    known: Known,
+    defaults: Request | None = None,
+    here: Here | None = None,
+) -> tuple[tuple[Query, ...], ...]:
+    """Return the queries of each line that phrase and flags together state, as `line_requests`
+    parts flags; raises as `read_requests`."""
+    defaults = defaults or Request()
+    parsed = parse_phrase(request.words, known)
+    whole = _with_phrase(request, parsed)
+    return tuple(
+        _queries(line, parsed, defaults, known, here or Here())
+        for line in line_requests(whole, defaults)
+    )
+
+
+def _queries(
+    request: Request, parsed: ParsedPhrase, defaults: Request, known: Known, here: Here
+) -> tuple[Query, ...]:
+    """Return the queries of a request that has the parts of the phrase as well."""
     queries = tuple(
-        (_goal(request_with_phrase, parsed, defaults, known, target), target)
-        for target in _targets(request_with_phrase, parsed, defaults, known, here)
+        (_goal(request, parsed, defaults, known, target), target)
+        for target in _targets(request, parsed, defaults, known, here)
     )
     _check_accelerator(queries)
     return queries
@@ -137,7 +167,7 @@ def line_requests(request: Request, defaults: Request | None = None) -> tuple[Re
     defaults = defaults or Request()
     try:
         _accelerator(request, defaults)
-    except Contradiction:
+    except SeveralAccelerators:
         pass
     else:
         return (request,)
@@ -174,7 +204,7 @@ def _check_accelerator(queries: tuple[Query, ...]) -> None:
     )
 
 
-def _with_phrase(request: Request, parsed: Parsed) -> Request:
+def _with_phrase(request: Request, parsed: ParsedPhrase) -> Request:
     names = (*ACCELERATOR_FLAGS, *LIBRARIES, "glibc", *OF_ACCELERATOR)
     return request._replace(
         **{name: getattr(request, name) + getattr(parsed, name) for name in names}
@@ -195,7 +225,7 @@ def _one(flag: str, texts: Sequence[str], parse: Callable[[str], _T]) -> _T | No
 
 
 def _goal(
-    request: Request, parsed: Parsed, defaults: Request, known: Known, target: Target
+    request: Request, parsed: ParsedPhrase, defaults: Request, known: Known, target: Target
 ) -> Goal:
     environment = target.marker_environment()
     requests = [*parsed.projects, *_flag_asks(request), *request.projects]
@@ -330,7 +360,7 @@ def _accelerator(request: Request, defaults: Request) -> Wish | None:
         listed = " and ".join(f"`{text}`" for text in wish_by_text)
         rows = [ACCELERATORS[name].title for name in names if name != CPU]
         what = rows[0] if len(rows) == 1 else "the accelerator"
-        raise Contradiction(f"{what} cannot be both {listed}")
+        raise SeveralAccelerators(f"{what} cannot be both {listed}")
     return Wish(names.pop(), combined)
 
 
@@ -350,7 +380,7 @@ class _Place(NamedTuple):
 
 
 def _targets(
-    request: Request, parsed: Parsed, defaults: Request, known: Known, here: Here
+    request: Request, parsed: ParsedPhrase, defaults: Request, known: Known, here: Here
 ) -> list[Target]:
     """Return a target for every stated platform with every stated Python, in a fixed order.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote, urljoin, urlunsplit
 
 import httpx
@@ -23,6 +23,7 @@ from unearth.link import Link
 
 from cudalock.files import is_safe_name
 from cudalock.indexes.client import ANEW, unreachable
+from cudalock.records import NamedTuple
 from cudalock.urls import file_of, split, without_credentials
 from cudalock.versions import readable_specifier
 

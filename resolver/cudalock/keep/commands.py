@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from cudalock.compat.installed import once_uninstalled
 from cudalock.errors import CudalockError
 from cudalock.files import slashed
-from cudalock.goals import command_line
+from cudalock.goals import ProjectRequirement, command_line
 from cudalock.solving import solve
 from cudalock.text import shell_word
-from cudalock.versions import canonical, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,13 +67,14 @@ def re_resolve_hints(environment: ExaminedEnvironment, goal: Goal) -> Iterator[s
     if framework is None:
         return
     used = [
-        installed.name
+        ProjectRequirement.of(installed.name)
         for installed in environment.stack()
         if installed.name in environment.matrix.ranked and environment.builds(installed)
     ]
     # The smaller change first: a CPU build beside what needs CUDA is fixed by another build.
-    for text in (f"{framework.name}=={framework.public}", framework.name):
-        requirements = _with_missing(goal.requirements, (text, *used))
+    of_framework = ProjectRequirement.of(framework.name)
+    for stated in (of_framework.at(framework.public), of_framework):
+        requirements = _with_missing(goal.requirements, (stated, *used))
         whole_goal = replace(goal, requirements=requirements)
         try:
             resolution = solve(whole_goal, environment.target, environment.universe)
@@ -92,8 +92,9 @@ def re_resolve_hints(environment: ExaminedEnvironment, goal: Goal) -> Iterator[s
         return
 
 
-def _with_missing(requirements: tuple[str, ...], defaults: tuple[str, ...]) -> tuple[str, ...]:
+def _with_missing(
+    requirements: tuple[ProjectRequirement, ...], defaults: tuple[ProjectRequirement, ...]
+) -> tuple[ProjectRequirement, ...]:
     """The requirements, and the defaults for projects that they do not name, sorted."""
-    by_name = {canonical(parse_requirement(text).name): text for text in defaults}
-    by_name |= {canonical(parse_requirement(text).name): text for text in requirements}
-    return tuple(sorted(by_name.values()))
+    by_name = {stated.name: stated for stated in (*defaults, *requirements)}
+    return tuple(sorted(by_name.values(), key=str))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.compat.tied import build_command
@@ -17,17 +18,19 @@ from cudalock.keep.refusal import explain, explain_changes
 from cudalock.lock.build import from_resolution
 from cudalock.lock.lock import KeptVersion, UnknownFact
 from cudalock.matrix.universe import Attempt
+from cudalock.resolution.blockers import Blame
 from cudalock.resolution.find import best_resolution
 from cudalock.resolution.minimal import preserve_most
 from cudalock.resolution.search import Search
 from cudalock.text import listed, shell_word
-from cudalock.versions import canonical, is_prerelease, parse_requirement
+from cudalock.versions import is_prerelease, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cudalock.compat.pins import PinnedProject
     from cudalock.conflicts.explanation import Explanation
+    from cudalock.goals import ProjectRequirement
     from cudalock.lock import Lock, Pin
     from cudalock.resolution.model import Resolution
 
@@ -154,7 +157,15 @@ def _solve(
     def attempt() -> Attempt[tuple[Search, bool]]:
         search = _search(request, pins)
         is_possible = search.is_possible()
-        return Attempt((search, is_possible), is_possible)
+        blame = Blame(search)
+        if not is_possible:
+            return Attempt((search, False), has_solution=False, blockers=blame.of_no_solution)
+        # Where everything stays the newest version is not what is wanted.
+        solution = None if preserved_pins.is_all else search.best()
+        if solution is None:
+            return Attempt((search, True), has_solution=True)
+        blockers = partial(blame.of_nothing_newer, solution.assignment)
+        return Attempt((search, True), has_solution=True, blockers=blockers)
 
     search, is_possible = environment.universe.search(
         request.goal.requirements, environment.target, attempt
@@ -326,7 +337,7 @@ def _was_broken(request: KeepRequest, addition: _Addition) -> Iterator[str]:
 
 
 def _headline(request: KeepRequest) -> str:
-    requirements = request.goal.requirements
+    requirements = list(map(str, request.goal.requirements))
     verb = "is" if len(requirements) == 1 else "are"
     place = request.environment.layout.place
     return f"{listed(requirements)} {verb} not compatible with what has to stay in `{place}`"
@@ -343,31 +354,29 @@ def _build_hints(request: KeepRequest) -> Iterator[str]:
     if not is_foreign(environment):
         return
     command = install_command(environment.layout, environment.inventory)
-    for text in request.goal.requirements:
-        requirement = parse_requirement(text)
-        project = environment.universe.project(canonical(requirement.name))
+    for requirement in request.goal.requirements:
+        project = environment.universe.project(requirement.name)
         newest = next(
             (
                 version
                 for version in reversed(project.versions if project is not None else ())
                 if project is not None
-                and requirement.specifier.contains(version)
+                and specifier_set(requirement.specifier).contains(version)
                 and project.release(version).sdist
             ),
             None,
         )
-        if newest is not None and not _search_alone(request, text):
-            name = canonical(requirement.name)
-            build = build_command(environment.matrix, name, newest, command)
+        if newest is not None and not _search_alone(request, requirement):
+            build = build_command(environment.matrix, requirement.name, newest, command)
             yield (
                 f"`{build}` compiles it beside the installed {environment.framework}, which takes"
                 " the CUDA compiler and time"
             )
 
 
-def _search_alone(request: KeepRequest, text: str) -> bool:
+def _search_alone(request: KeepRequest, requirement: ProjectRequirement) -> bool:
     """Whether one requirement of the goal has a solution by itself."""
-    alone = replace(request, goal=replace(request.goal, requirements=(text,)))
+    alone = replace(request, goal=replace(request.goal, requirements=(requirement,)))
     return _search(alone, preserved(alone).pins).is_possible()
 
 

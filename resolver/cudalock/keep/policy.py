@@ -118,13 +118,9 @@ def keep_problem(
     max_dead_ends: int | None = None,
 ) -> Problem:
     """Return the problem of a goal beside what is preserved."""
-    required = [pin.text for pin in preserved if pin.required]
-    limits = [pin.text for pin in preserved if not pin.required]
-    goal = replace(
-        goal,
-        requirements=tuple(dict.fromkeys((*goal.requirements, *required))),
-        constraints=tuple(dict.fromkeys((*goal.constraints, *limits))),
-    )
+    required = [pin.constraint for pin in preserved if pin.required]
+    goal = replace(goal, requirements=tuple(dict.fromkeys((*goal.requirements, *required))))
+    goal = goal.constrained(pin.constraint for pin in preserved if not pin.required)
     policy = KeepPolicy(environment, preserved, max_dead_ends)
     return Problem(goal, environment.target, environment.universe, wide=wide, policy=policy)
 

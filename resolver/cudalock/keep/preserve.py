@@ -8,7 +8,7 @@ from cudalock.errors import Contradiction, UnknownName, UnknownVersion
 from cudalock.keep.commands import re_resolve_hints
 from cudalock.keep.policy import meets
 from cudalock.targets.accelerators import is_vendor_library
-from cudalock.versions import canonical, parse_requirement
+from cudalock.versions import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.compat.pins import PinnedProject
     from cudalock.environment.distributions import Installed
-    from cudalock.goals import Goal
+    from cudalock.goals import Goal, ProjectRequirement
     from cudalock.keep.commands import KeepRequest
 
 ALL: Final = "all"
@@ -30,7 +30,7 @@ class Preserved(NamedTuple):
     """every installed project whose version the matrix has, the most important first"""
     pins: tuple[PinnedProject, ...]
     """what must stay as it is"""
-    replaced: Mapping[str, str]
+    replaced: Mapping[str, ProjectRequirement]
     """names of installed projects that the goal requires at another version: the requirement"""
     is_all: bool
 
@@ -69,20 +69,21 @@ def preserved(request: KeepRequest) -> Preserved:
     return Preserved(known, pins, replaced, is_all=False)
 
 
-def replaced_by_goal(environment: ExaminedEnvironment, goal: Goal) -> dict[str, str]:
+def replaced_by_goal(environment: ExaminedEnvironment, goal: Goal) -> dict[str, ProjectRequirement]:
     """Return the goal's requirements that the installed version does not meet, by project."""
     names = environment.matrix.names
     replaced = {}
-    for text in goal.requirements:
-        requirement = parse_requirement(text)
-        name = names.platform_alias(canonical(requirement.name), environment.markers)
+    for requirement in goal.requirements:
+        name = names.platform_alias(requirement.name, environment.markers)
         installed = environment.inventory.find(name)
-        if installed and not meets([str(requirement.specifier)], installed.version):
-            replaced[name] = text
+        if installed and not meets([requirement.specifier], installed.version):
+            replaced[name] = requirement
     return replaced
 
 
-def _known(request: KeepRequest, replaced: Mapping[str, str]) -> tuple[PinnedProject, ...]:
+def _known(
+    request: KeepRequest, replaced: Mapping[str, ProjectRequirement]
+) -> tuple[PinnedProject, ...]:
     """The installed projects that the matrix knows as they are, the most important first.
 
     The framework and what has a rank are required; the rest only limits.
@@ -118,7 +119,9 @@ def _installed(environment: ExaminedEnvironment, word: str) -> Installed:
     return installed
 
 
-def _unknown(request: KeepRequest, name: str, replaced: Mapping[str, str]) -> UnknownVersion:
+def _unknown(
+    request: KeepRequest, name: str, replaced: Mapping[str, ProjectRequirement]
+) -> UnknownVersion:
     environment = request.environment
     is_framework = name == environment.matrix.framework and name not in replaced
     return UnknownVersion(

@@ -53,10 +53,10 @@ def _installed(pin: PinnedProject) -> IsInstalled:
 def _steps(conflict: Conflict, core: Core, preserved: Sequence[PinnedProject]) -> tuple[Step, ...]:
     """The steps of a core, with `is installed` where a preserved pin is the requirement."""
     steps = CoreExplainer(conflict, core).steps()
-    by_text = {pin.text: pin for pin in preserved}
+    pins = {pin.constraint: pin for pin in preserved}
     installed = [
-        _installed(by_text[step.requirement])
-        if isinstance(step, GoalRequires) and step.requirement in by_text
+        _installed(pins[step.requirement])
+        if isinstance(step, GoalRequires) and step.requirement in pins
         else step
         for step in steps
     ]

@@ -7,15 +7,17 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cudalock.errors import NetworkError
+from cudalock.goals import ProjectRequirement
 from cudalock.indexes.parallel import map_parallel
 from cudalock.matrix.releases import Build, Project
+from cudalock.records import replace
 from cudalock.targets.tags import fits_any
 from cudalock.versions import (
     accepts,
-    canonical,
     is_prerelease,
     leading_name,
     parse_requirement,
+    specifier_set,
 )
 
 if TYPE_CHECKING:
@@ -44,32 +46,30 @@ class Preparation:
         self._projects = projects
         self._environment = target.marker_environment()
         self._tags = target.tags()
-        self._seen: set[str] = set()
+        self._seen: set[ProjectRequirement] = set()
         self._pins: dict[str, str] = {}
 
-    def run(self, waiting: set[str]) -> None:
-        for text in waiting:
-            requirement = parse_requirement(text)
-            for clause in requirement.specifier:
+    def run(self, waiting: set[ProjectRequirement]) -> None:
+        for requirement in waiting:
+            for clause in specifier_set(requirement.specifier):
                 if clause.operator == "==" and not clause.version.endswith(".*"):
-                    self._pins[canonical(requirement.name)] = clause.version
+                    self._pins[requirement.name] = clause.version
         for depth in range(DEEPEST):
-            fresh = sorted(waiting - self._seen)
+            fresh = sorted(waiting - self._seen, key=str)
             self._seen |= waiting
             if not fresh:
                 return
             required = map_parallel(partial(self._requires, is_goal=depth == 0), fresh)
-            waiting = {text for texts in required for text in texts}
+            waiting = set().union(*required)
 
-    def _requires(self, text: str, is_goal: bool) -> set[str]:
+    def _requires(self, requirement: ProjectRequirement, is_goal: bool) -> set[ProjectRequirement]:
         """What the newest release that meets a requirement requires on the target."""
-        requirement = parse_requirement(text)
         try:
-            project = self._projects.project(canonical(requirement.name))
+            project = self._projects.project(requirement.name)
             if project is None:
                 return set()
             count = self._projects.window(project.name) if is_goal and project.window else 1
-            builds = list(islice(self._builds(project, str(requirement.specifier)), count))
+            builds = list(islice(self._builds(project, requirement.specifier), count))
             # Of a source distribution the whole archive is downloaded: one is enough beforehand.
             if count > 1 and not any(build.is_source for build in builds[:1]):
                 map_parallel(lambda build: build.is_readable, builds)
@@ -104,17 +104,18 @@ class Preparation:
         """Whether a build requires nothing that a pin of the goal rules out."""
         named = [text for text in build.requires if leading_name(text) in self._pins]
         return all(
-            accepts(str(parse_requirement(text).specifier), self._pins[leading_name(text)])
-            for text in self._applying(named, set())
+            accepts(requirement.specifier, self._pins[requirement.name])
+            for requirement in self._applying(named, ())
         )
 
-    def _applying(self, requires: Iterable[str], extras: set[str]) -> Iterator[str]:
+    def _applying(
+        self, requires: Iterable[str], extras: Iterable[str]
+    ) -> Iterator[ProjectRequirement]:
         for text in requires:
             parsed = parse_requirement(text)
             environments = [{**self._environment, "extra": extra} for extra in (*extras, "")]
             if parsed.marker is None or any(map(parsed.marker.evaluate, environments)):
-                named = f"[{','.join(sorted(parsed.extras))}]" if parsed.extras else ""
-                yield f"{parsed.name}{named}{parsed.specifier}"
+                yield replace(ProjectRequirement.parse(text), url=None, marker=None)
 
 
 __all__ = ["Preparation"]

@@ -18,13 +18,21 @@ from cudalock.matrix.matrix import Index
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Coverage, Project, Wheel
 from cudalock.matrix.sources import UNREAD
 from cudalock.matrix.universe import unlisted
+from cudalock.records import replace
 from cudalock.text import NamesNote, counted
 from cudalock.urls import without_credentials
-from cudalock.versions import accepts, canonical, parse_requirement, parse_version
+from cudalock.versions import (
+    accepts,
+    canonical,
+    parse_requirement,
+    parse_version,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from cudalock.goals import ProjectRequirement
     from cudalock.indexes.listings import File, Listing
     from cudalock.indexes.metadata import MalformedMetadata, Metadata
     from cudalock.indexes.package_index import PackageIndexes
@@ -81,10 +89,12 @@ class LiveUniverse:
         self._whole_projects: dict[str, Project] = {}
         self._was_extended = False
         self._lost_extras: set[str] = set()
-        self._prepared: set[tuple[frozenset[str], Target]] = set()
+        self._prepared: set[tuple[frozenset[ProjectRequirement], Target]] = set()
         self._label_rules: LabelRules | None = None
         self._built: set[str] = set()
         self._pinned: set[tuple[str, str]] = set()
+        self._wheelless: set[str] = set()
+        """projects of the matrix that a search found no wheel of"""
         self._sourced: dict[int, SourcedProject] = {}
         self._unread_sources: list[str] = []
         """projects (and archives) that `offline` kept from being read in this attempt"""
@@ -270,18 +280,20 @@ class LiveUniverse:
         """Whether the goal names this very release."""
         return (name, version) in self._pinned
 
-    def _note_pins(self, texts: Iterable[str]) -> None:
-        for text in texts:
-            requirement = parse_requirement(text)
-            for clause in requirement.specifier:
+    def lacks_wheels(self, name: str) -> bool:
+        """Whether a search found no wheel of a project of the matrix."""
+        return name in self._wheelless
+
+    def _note_pins(self, requirements: Iterable[ProjectRequirement]) -> None:
+        for requirement in requirements:
+            for clause in specifier_set(requirement.specifier):
                 if clause.operator == "==" and not clause.version.endswith(".*"):
-                    name = canonical(requirement.name)
-                    self._pinned.add((name, str(parse_version(clause.version))))
+                    self._pinned.add((requirement.name, str(parse_version(clause.version))))
 
     def _with_sources(self, project: Project) -> Project:
         """The project with its source archives, where those may be built."""
         name = project.name
-        if not (self.matrix.component(name).sdists or name in self._built):
+        if not (self.matrix.component(name).sdists or name in self._built | self._wheelless):
             is_pinned = any(name == pinned for pinned, _ in self._pinned)
             newest = project.release(project.versions[-1]) if is_plain(project) else None
             if newest is None or not (is_pinned or newest.is_source_only):
@@ -538,7 +550,10 @@ class LiveUniverse:
         self._cut.add(name)
 
     def search(
-        self, requirements: Iterable[str], target: Target, attempt: Callable[[], Attempt[Result]]
+        self,
+        requirements: Iterable[ProjectRequirement],
+        target: Target,
+        attempt: Callable[[], Attempt[Result]],
     ) -> Result:
         """Search, again each time that there is more to see, and return the last result.
 
@@ -547,9 +562,10 @@ class LiveUniverse:
         releases than anybody wants to read the metadata of: the first attempt sees the newest
         WINDOW of a project, each further one four times as many.
         """
-        texts = tuple(requirements)
+        # What holds elsewhere is prepared as well: it is a guess, and costs a request at most.
+        stated = frozenset(replace(requirement, marker=None) for requirement in requirements)
         while True:
-            self._prepare(texts, target)
+            self._prepare(stated, target)
             self._cut.clear()
             self._unread_sources.clear()
             try:
@@ -601,10 +617,30 @@ class LiveUniverse:
             if blocker.name not in self._filled and self._may_have_more(blocker)
         }
         is_wider = self._look_wider(names)
+        bare = {
+            blocker.name
+            for blocker in blockers or ()
+            if not blocker.has_candidate and self._has_bare_release(blocker)
+        } - self._wheelless
+        self._wheelless |= bare
         # What a project of the matrix requires may be held by nobody but an index.
         opens = not self._opened and not self._offline and any(map(self._is_outside, names))
         self._opened |= opens
-        return self._fill(fresh) or is_wider or opens or (blockers is None and not was_patient)
+        has_more = self._fill(fresh) or is_wider or opens or bool(bare)
+        return has_more or (blockers is None and not was_patient)
+
+    def _has_bare_release(self, blocker: Blocker) -> bool:
+        """Whether the matrix has a release without a wheel that the goal's specifiers allow."""
+        matrix_project = self.matrix.project(blocker.name)
+        return (
+            matrix_project is not None
+            and is_plain(matrix_project)
+            and any(
+                matrix_project.release(version).is_source_only
+                for version in matrix_project.versions
+                if all(accepts(specifier, version) for specifier in blocker.specifiers)
+            )
+        )
 
     def _is_outside(self, name: str) -> bool:
         is_virtual = self.matrix.component(name).is_virtual
@@ -656,36 +692,29 @@ class LiveUniverse:
 
     def note_extras(self, requires: Iterable[str]) -> None:
         """Note the held projects of which an extra is required that their rows do not have."""
-        self._noted(requires)
-
-    def _noted(self, requires: Iterable[str]) -> list[str]:
-        """As `note_extras`; what an index would tell, and was not asked for before `offline`, comes
-        back."""
-        unasked = []
         for text in requires:
-            if "[" not in text.partition(";")[0]:
-                continue
-            requirement = parse_requirement(text)
-            name = canonical(requirement.name)
-            matrix_project = self.matrix.project(name)
-            if matrix_project is None or all(
-                map(matrix_project.mentions_extra, requirement.extras)
-            ):
-                continue
-            lost = f"{name}[{','.join(sorted(requirement.extras))}]"
-            if name in self._whole:
-                self._whole[name].add(lost)
-                continue
-            if is_plain(matrix_project) and self._is_listed(name):
-                self._whole[name] = {lost}
-                self._was_extended = True
-                # What an extra brings may be held by nobody but an index.
-                self._opened = True
-                continue
-            self._lost_extras.add(lost)
-            if is_plain(matrix_project):
-                unasked.append(lost)
-        return unasked
+            if "[" in text.partition(";")[0]:
+                requirement = parse_requirement(text)
+                self._noted(canonical(requirement.name), sorted(requirement.extras))
+
+    def _noted(self, name: str, extras: Iterable[str]) -> tuple[str, ...]:
+        """Note extras of a project; as `name[extra]` comes back what an index would tell, and was
+        not asked for before `offline`."""
+        matrix_project = self.matrix.project(name)
+        if matrix_project is None or all(map(matrix_project.mentions_extra, extras)):
+            return ()
+        lost = f"{name}[{','.join(extras)}]"
+        if name in self._whole:
+            self._whole[name].add(lost)
+            return ()
+        if is_plain(matrix_project) and self._is_listed(name):
+            self._whole[name] = {lost}
+            self._was_extended = True
+            # What an extra brings may be held by nobody but an index.
+            self._opened = True
+            return ()
+        self._lost_extras.add(lost)
+        return (lost,) if is_plain(matrix_project) else ()
 
     def _is_listed(self, name: str) -> bool:
         """Whether the package index can be asked of a project; with `offline`, whether it was."""
@@ -757,28 +786,26 @@ class LiveUniverse:
         self._lost_extras |= self._whole.get(project.name, set())
         return Metadata(project.name, version, None, builds[0].requires if builds else ())
 
-    def _prepare(self, requirements: Iterable[str], target: Target) -> None:
+    def _prepare(self, requirements: frozenset[ProjectRequirement], target: Target) -> None:
         """Ask, several at once, for what the newest releases lead to from the requirements.
 
         It is a guess at what the search will want: what it misses, or takes too much, costs time
         and nothing else. Raises NetworkError for an extra of the goal's own that is not known, and
         that with `offline` nobody can be asked for.
         """
-        texts = frozenset(text.partition(";")[0] for text in requirements)
         # An extra that the goal itself asks for, of a project held without its extras.
-        if unasked := self._noted(sorted(texts)):
+        with_extras = sorted((one for one in requirements if one.extras), key=str)
+        unasked = [lost for one in with_extras for lost in self._noted(one.name, one.extras)]
+        if unasked:
             self._raise(unasked, None)
         self._was_extended = False
-        self._note_pins(texts)
-        for text in texts:
-            requirement = parse_requirement(text)
-            self._asked_extras.setdefault(canonical(requirement.name), set()).update(
-                requirement.extras
-            )
-        key = (texts, target)
+        self._note_pins(requirements)
+        for requirement in requirements:
+            self._asked_extras.setdefault(requirement.name, set()).update(requirement.extras)
+        key = (requirements, target)
         if self._opened and key not in self._prepared:
             self._prepared.add(key)
-            Preparation(self, target).run(set(texts))
+            Preparation(self, target).run(set(requirements))
 
 
 def _unreadable(project: LiveProject) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cudalock.errors import Contradiction
+from cudalock.goals import ProjectRequirement
 from cudalock.lock.markers import marker_for
 from cudalock.lock.merge import from_resolutions
 from cudalock.lock.wheels import targets_of
@@ -23,7 +24,6 @@ from cudalock.resolution.problem import Problem
 from cudalock.solving import solve_all
 from cudalock.targets.accelerators import ACCELERATORS, CPU, Wish
 from cudalock.text import listed
-from cudalock.versions import leading_name
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal, Query
@@ -151,7 +151,9 @@ def for_the_line(
             missing.append(target)
         else:
             reduced = _without_others(goal, target, universe)
-            left_out = [text for text in goal.requirements if text not in reduced.requirements]
+            left_out = [
+                str(stated) for stated in goal.requirements if stated not in reduced.requirements
+            ]
             kept.append((reduced, target))
             if left_out:
                 where = f"{_title(goal)} on {target.platform_label}"
@@ -170,7 +172,9 @@ def for_the_line(
 def _without_others(goal: Goal, target: Target, universe: Universe) -> Goal:
     """Return the goal without what has no build for the line; unchanged if that has no solution."""
     requirements = tuple(
-        text for text in goal.requirements if not _is_for_another(text, goal, target, universe)
+        stated
+        for stated in goal.requirements
+        if not _is_for_another(stated, goal, target, universe)
     )
     reduced = replace(goal, requirements=requirements)
     is_solved = bool(requirements) and find(reduced, target, universe) is not None
@@ -180,13 +184,16 @@ def _without_others(goal: Goal, target: Target, universe: Universe) -> Goal:
 def _has_framework(goal: Goal, target: Target, universe: Universe) -> bool:
     """Whether the framework alone has a build for the line on a target."""
     name = universe.matrix.framework or ""
-    texts = tuple(text for text in goal.requirements if leading_name(text) == name) or (name,)
-    return find(replace(goal, requirements=texts), target, universe) is not None
+    own = tuple(stated for stated in goal.requirements if stated.name == name)
+    single = replace(goal, requirements=own or (ProjectRequirement.of(name),))
+    return find(single, target, universe) is not None
 
 
-def _is_for_another(text: str, goal: Goal, target: Target, universe: Universe) -> bool:
+def _is_for_another(
+    stated: ProjectRequirement, goal: Goal, target: Target, universe: Universe
+) -> bool:
     """Whether no release at all of a required project has a build for the line."""
-    alone = replace(goal, requirements=(leading_name(text),), constraints=())
+    alone = replace(goal, requirements=(ProjectRequirement.of(stated.name),), constraints=())
     return find(alone, target, universe) is None
 
 
@@ -236,7 +243,7 @@ def _from_index(resolution: Resolution, index: str) -> Resolution:
     problem = Problem(resolution.goal, resolution.target, resolution.universe)
     constraints = []
     for name, pin in resolution.pins.items():
-        text = f"{name}=={pin.version}"
+        version = pin.version or ""
         if pin.build is not None and pin.build.builder is None and pin.build.index != index:
             there = [
                 candidate.build
@@ -246,11 +253,10 @@ def _from_index(resolution: Resolution, index: str) -> Resolution:
                 and candidate.build.local
                 and not problem.refusals(candidate)
             ]
-            text += f"+{there[0].local}" if there else ""
-        constraints.append(text)
+            version += f"+{there[0].local}" if there else ""
+        constraints.append(ProjectRequirement.pin(name, version))
     goal = resolution.goal
-    stated = replace(goal, constraints=(*goal.constraints, *constraints))
-    found = find(stated, resolution.target, resolution.universe)
+    found = find(goal.constrained(constraints), resolution.target, resolution.universe)
     if found is None or len(found.warnings) > len(resolution.warnings):
         return resolution
     return found._replace(goal=goal)
@@ -262,9 +268,11 @@ def _from_package_index(resolution: Resolution) -> Resolution:
     framework = resolution.pins.get(resolution.matrix.framework or "")
     if framework is None or framework.build is None or framework.build.index == PACKAGE_INDEX:
         return resolution
-    constraints = (f"{name}=={pin.version}" for name, pin in resolution.pins.items())
+    constraints = (
+        ProjectRequirement.pin(name, pin.version or "") for name, pin in resolution.pins.items()
+    )
     goal = resolution.goal
-    stated = replace(goal, accelerator=Wish(CPU), constraints=(*goal.constraints, *constraints))
+    stated = replace(goal.constrained(constraints), accelerator=Wish(CPU))
     found = find(stated, resolution.target, resolution.universe)
     build = found.pins[framework.name].build if found is not None else None
     if found is None or build is None or build.index != PACKAGE_INDEX:

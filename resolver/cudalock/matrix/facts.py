@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from cudalock.matrix.sources import SourceFact, SourceState
+from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import BUILT_FOR, gpu_version
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.versions import (

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import BadTarget
+from cudalock.records import NamedTuple
 from cudalock.targets import PLATFORMS
 
 if TYPE_CHECKING:
@@ -46,6 +47,16 @@ _CAPABILITY: Final = re.compile(
 )
 """`8.6`, `sm_120`, `sm_90a`, `cc 12.0` and `compute_89`."""
 _MAKERS: Final = ("nvidia", "geforce", "amd", "intel")
+# How logs and people write a GPU that they do not name as its driver does. A letter with three
+# digits is a model in capitals only (`H100`, `8xA100-80G`), shorter ones beside a word for a GPU.
+_LOOSE: Final = re.compile(
+    r"(?<![\w./\\-])(?:(?i:rtx|gtx)[ _-]?[A-Za-z]{0,3}[ _-]?[0-9]{3,4}(?:[ _-]?(?i:ti|super))?\b"
+    r"|(?:[0-9]{1,2} ?[xX*\xd7] ?)?(?:[ABHPV][0-9]{3}[SX]?|A10G|L40S)(?=[^\w.]|[-_]|$)"
+    r"|(?i:gpus?|card)[ :=]{1,3}(?:[A-Z][0-9]{1,3}[A-Z]?|[1-5]0[5-9]0(?: ?(?i:ti|super))?)"
+    r"(?![\w.])"
+    r"|(?:[A-Z][0-9]{1,3}[A-Z]?|[1-5]0[5-9]0(?: ?(?i:ti|super))?)(?= (?i:gpus?|graphics|card)\b)"
+    r"|[TLAKM][0-9]{1,2}[SG]?(?=[^\w.]{1,4}(?i:on |in )?(?:google )?(?i:colab|kaggle)))"
+)
 _KEPT: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.")
 _SERIES: Final = ("rtx", "gtx", "gt", "titan")
 """What people leave out before a model's number: `4090`, `a6000`, `pro 6000`."""
@@ -278,14 +289,26 @@ class Gpus:
         return by_parts
 
     def find_in(self, text: str) -> GpuModel | None:
-        """Return the GPU that a text (in lower case) names, if any.
+        """Return the GPU that a text names, if any.
 
         Of several the longest name counts: `rtx 3060 ti` has `rtx 3060` in it. A name of several
         GPUs is none.
         """
-        named = [name for name in self._rows if _is_named(text, name.lower())]
+        lowered = text.lower()
+        named = [name for name in self._rows if _is_named(lowered, name.lower())]
         longest = max(named, key=len, default=None)
-        return self.models.get(longest) if longest else None
+        return self.models.get(longest) if longest else self._find_loosely(text)
+
+    def _find_loosely(self, text: str) -> GpuModel | None:
+        """Return the GPU that a text names as people write it; None where it names several."""
+        words = {
+            re.sub(r"^(?:gpus?|card)[ :=]+", "", word.lower()) for word in _LOOSE.findall(text)
+        }
+        try:
+            models = [model for word in sorted(words) if (model := self.match(word))]
+        except BadTarget:  # a name of several GPUs
+            return None
+        return models[0] if len({model.architecture for model in models}) == 1 else None
 
     def unknown_names(self) -> Iterator[tuple[str, str]]:
         """Yield where a row names a GPU that the table does not have, and that name."""

@@ -6,10 +6,9 @@ Each file is read on first use, and once: a solve needs a tenth of them.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from cudalock.errors import MatrixError
@@ -42,6 +41,7 @@ from cudalock.matrix.store import (
 from cudalock.matrix.vendor import Distributions, Toolkits
 from cudalock.mirrors import NO_MIRRORS
 from cudalock.names import Names
+from cudalock.records import NamedTuple, dataclass, field
 from cudalock.targets.accelerators import BUILT_FOR, CUDA, LIBRARIES
 from cudalock.text import counted, read_json
 from cudalock.versions import FactId, ProjectName

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from cudalock.records import NamedTuple, dataclass
 from cudalock.versions import may_accept, pins_exactly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cudalock.goals.requirement import ProjectRequirement
     from cudalock.matrix.matrix import Index, Matrix
     from cudalock.matrix.releases import Build, Coverage, Project, Wheel
     from cudalock.targets import Target
@@ -31,6 +32,8 @@ class Blocker(NamedTuple):
     """the target's, None for any"""
     is_old_ruled_out: bool = False
     """whether facts rule out whatever is too old for the matrix"""
+    has_candidate: bool = True
+    """whether any release of it is for the target and of the days that the goal allows"""
 
     def may_be_older(self, coverage: Coverage) -> bool:
         """Return whether a release that is too old for the matrix may change the result."""
@@ -148,12 +151,19 @@ class Universe(Protocol):
     def is_pinned(self, name: str, version: str) -> bool:
         """Return whether the goal names this very release, of a project that an index has."""
 
+    def lacks_wheels(self, name: str) -> bool:
+        """Return whether a search found no wheel of a project of the matrix, so that its source
+        distributions are worth a look."""
+
     @property
     def source_only(self) -> Mapping[str, tuple[str, ...]]:
         """The releases that were looked at of projects that have no wheel at all, by name."""
 
     def search(
-        self, requirements: Iterable[str], target: Target, attempt: Callable[[], Attempt[Result]]
+        self,
+        requirements: Iterable[ProjectRequirement],
+        target: Target,
+        attempt: Callable[[], Attempt[Result]],
     ) -> Result:
         """Search, again each time that there is more to see, and return the last result.
 
@@ -233,7 +243,10 @@ class ClosedUniverse:
         """There is nobody to ask what an extra requires."""
 
     def search(
-        self, requirements: Iterable[str], target: Target, attempt: Callable[[], Attempt[Result]]
+        self,
+        requirements: Iterable[ProjectRequirement],
+        target: Target,
+        attempt: Callable[[], Attempt[Result]],
     ) -> Result:
         return attempt().result
 
@@ -241,6 +254,9 @@ class ClosedUniverse:
         """The matrix has no source archives."""
 
     def is_pinned(self, name: str, version: str) -> bool:
+        return False
+
+    def lacks_wheels(self, name: str) -> bool:
         return False
 
     @property

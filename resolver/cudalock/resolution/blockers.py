@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cudalock.matrix.universe import Blocker
 from cudalock.resolution.bulk import Columns
 from cudalock.resolution.limits import BLAMED_BUILDS, NEWER_BLAMED
-from cudalock.resolution.propagation import ABSENT, Strike, Table, strikes_leading_to
+from cudalock.resolution.propagation import ABSENT, RequirementTable, Strike, strikes_leading_to
 from cudalock.versions import may_accept, parse_version, pins_exactly
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class Blame:
         return tuple(dict.fromkeys((*blockers, *self._of_too_old(assignment))))
 
     def _of_too_old(self, assignment: Assignment) -> Iterator[Blocker]:
-        """Yield what nothing in sight offers, and newer releases require, of pins outside of the
-        goal that are too old for the matrix.
+        """Yield what nothing in sight offers, and newer releases require, of pins that are too old
+        for the matrix.
 
         Where the rows of multidict begin later than the day of the goal, the search goes back to an
         aiohttp that required none.
@@ -61,7 +61,7 @@ class Blame:
         for name, pinned in assignment.candidates.items():
             project = self._problem.matrix.project(name)
             coverage = project.coverage if project is not None else None
-            if coverage is None or pinned.version is None or name in self._problem.goal_names:
+            if coverage is None or pinned.version is None:
                 continue
             if parse_version(pinned.version) >= parse_version(coverage.oldest):
                 continue
@@ -70,9 +70,20 @@ class Blame:
                 candidate
                 for candidate in self._newer_candidates(pinned)
                 if all(requirement.accepts(candidate) for requirement in required)
+                and self._fits_goal(candidate, assignment)
             )
             for candidate in islice(newest_first, NEWER_BLAMED):
                 yield from self._not_offered(candidate)
+
+    def _fits_goal(self, candidate: Candidate, assignment: Assignment) -> bool:
+        """Return whether METADATA of a candidate allows what was chosen of the goal: a release for
+        another framework is passed over whatever an index has of its other requirements."""
+        return all(
+            requirement.accepts(chosen)
+            for requirement in self._problem.metadata_requirements(candidate)
+            if requirement.name in self._problem.goal_names
+            and (chosen := assignment.candidates.get(requirement.name)) is not None
+        )
 
     def _newer_candidates(self, pinned: Candidate) -> Iterator[Candidate]:
         """Yield the candidates of newer versions of a pin, the newest first."""
@@ -180,7 +191,7 @@ class Blame:
             unmet, required = clauses.unmet, clauses.required
         for strike in strikes_leading_to(blamed, trace):
             blamed.add(strike.component)
-            if isinstance(strike.cause, Table):
+            if isinstance(strike.cause, RequirementTable):
                 blamed |= {strike.cause.owner, strike.cause.other}
         return tuple(
             Blocker(
@@ -190,6 +201,7 @@ class Blame:
                 self._problem.target.platform,
                 self._rules_out_old(name, required.get(name, set()), allowed)
                 or any(self._needs_newer_than_old(other, name, allowed) for other in limits),
+                any(True for _ in self._problem.candidates(name)),
             )
             for name in sorted(blamed - limits.keys())
             if not self._problem.matrix.component(name).is_virtual

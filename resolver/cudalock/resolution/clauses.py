@@ -18,8 +18,9 @@ included, so that the next one, under other assumptions, begins with what this o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
+from cudalock.records import NamedTuple
 from cudalock.resolution.propagation import ABSENT, ANYTHING
 
 FOR_EVER: Final = 0

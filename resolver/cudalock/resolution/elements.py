@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
+from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import CUDA, LIBRARIES
+
+if TYPE_CHECKING:
+    from cudalock.goals import ProjectRequirement
 
 ElementKind = Literal["goal", "option", "target", "source", "fact", "metadata"]
 
@@ -57,6 +61,11 @@ TARGET_DRIVER: Final = Element("target", "driver")
 def fact_element(id: str) -> Element:
     """Return the element of the curated fact with this id."""
     return Element("fact", id)
+
+
+def goal_element(requirement: ProjectRequirement) -> Element:
+    """Return the element of a requirement or constraint of the goal."""
+    return Element("goal", str(requirement))
 
 
 def ids_of(elements: Iterable[Element], kind: ElementKind) -> list[str]:

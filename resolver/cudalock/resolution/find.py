@@ -10,11 +10,7 @@ from cudalock.matrix.universe import Attempt
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.limits import NEWER_BLAMED
 from cudalock.resolution.model import Reason, Resolution, UnknownNewer
-from cudalock.resolution.of_their_day import (
-    constrained,
-    later_than_their_day,
-    older_than_their_day,
-)
+from cudalock.resolution.of_their_day import later_than_their_day, older_than_their_day
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search, Solution
 from cudalock.resolution.unreachable import unreachable_requirements
@@ -23,7 +19,7 @@ from cudalock.resolution.warnings import warnings_in_force
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.goals import Goal
+    from cudalock.goals import Goal, ProjectRequirement
     from cudalock.matrix.universe import Blocker, Universe
     from cudalock.targets import Target
 
@@ -113,11 +109,11 @@ def _of_their_day(resolution: Resolution) -> Resolution:
 
 
 def _constrained(
-    resolution: Resolution, constraints: tuple[str, ...], free: frozenset[str]
+    resolution: Resolution, constraints: tuple[ProjectRequirement, ...], free: frozenset[str]
 ) -> Resolution | None:
     """Return the resolution with some pins constrained, None if that costs the goal something: a
     warning, or another version of a component that is not `free`."""
-    goal = constrained(resolution.goal, constraints)
+    goal = resolution.goal.constrained(constraints)
 
     def attempt() -> Attempt[Resolution | None]:
         problem = Problem(goal, resolution.target, resolution.universe)
@@ -157,9 +153,9 @@ def best_solution(search: Search) -> Solution | None:
     """Return the best solution, None if there is none. Raises GaveUp as :func:`find` does."""
     solution = search.best()
     if solution is None and search.gave_up:
-        goal = search.problem.goal
+        requirements = ", ".join(map(str, search.problem.goal.requirements))
         raise GaveUp(
-            f"gave up on {', '.join(goal.requirements)}: no solution was found within the search "
+            f"gave up on {requirements}: no solution was found within the search "
             "limit, and none was ruled out",
             hints=["narrow the goal down, for example with a version of the framework"],
         )

@@ -8,10 +8,10 @@ Then the closure takes one version wherever one fits all. Builds and wheels are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from cudalock.goals import Goal
+from cudalock.goals import Goal, ProjectRequirement
+from cudalock.records import NamedTuple, replace
 from cudalock.resolution.cost import component_order
 from cudalock.resolution.find import find
 from cudalock.resolution.model import Resolution
@@ -86,22 +86,24 @@ def _without_accelerated(
     reduced, notes = [], []
     for goal, target in queries:
         if is_mixed and not target.accelerators:
-            left_out = [text for text in goal.requirements if _has_no_wheel(text, target, universe)]
-            requirements = tuple(text for text in goal.requirements if text not in left_out)
+            left_out = [
+                stated for stated in goal.requirements if _has_no_wheel(stated, target, universe)
+            ]
+            requirements = tuple(stated for stated in goal.requirements if stated not in left_out)
             reduced.append((replace(goal, requirements=requirements, accelerator=None), target))
             if left_out:
-                notes.append(f"{', '.join(left_out)} left out on {target.platform_label}")
+                notes.append(f"{', '.join(map(str, left_out))} left out on {target.platform_label}")
         else:
             reduced.append((goal, target))
     return reduced, notes
 
 
-def _has_no_wheel(text: str, target: Target, universe: Universe) -> bool:
+def _has_no_wheel(stated: ProjectRequirement, target: Target, universe: Universe) -> bool:
     """Return whether a requirement is the bare name of a project without a wheel for the target."""
-    if not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
+    if not stated.is_bare:
         return False
-    problem = Problem(Goal(requirements=(text,)), target, universe)
-    return next(iter(problem.candidates(problem.project_named(text))), None) is None
+    problem = Problem(Goal(requirements=(stated,)), target, universe)
+    return next(iter(problem.candidates(problem.project_named(stated.name))), None) is None
 
 
 def _shared_names(separate: list[Resolution], universe: Universe) -> list[str]:
@@ -220,8 +222,7 @@ def _agreeing(
 
 def _with_pins(goal: Goal, pins: dict[str, str]) -> Goal:
     """Return the goal with constraints that pin projects to public versions where present."""
-    constraints = tuple(f"{name}=={version}" for name, version in sorted(pins.items()))
-    return replace(goal, constraints=(*goal.constraints, *constraints))
+    return goal.constrained(ProjectRequirement.pin(*pin) for pin in sorted(pins.items()))
 
 
 def _versions_in(resolutions: list[Resolution], name: str) -> set[str]:

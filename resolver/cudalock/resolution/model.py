@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from cudalock.goals import ProjectRequirement
 from cudalock.matrix.facts import NONE, FactClause, Verb
+from cudalock.records import NamedTuple
 from cudalock.versions import accepts
 
 if TYPE_CHECKING:
@@ -189,9 +191,9 @@ class Dated(NamedTuple):
     """what requires it, with its version: `vllm 0.8.5`"""
 
     @property
-    def constraint(self) -> str:
-        """The requirement that keeps it to the majors of that day."""
-        return f"{self.name}<{self.major + 1}"
+    def constraint(self) -> ProjectRequirement:
+        """The constraint that keeps it to the majors of that day."""
+        return ProjectRequirement.of(self.name, f"<{self.major + 1}")
 
 
 class Resolution(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cudalock.matrix.facts import NONE
 from cudalock.resolution.bulk import Columns
 from cudalock.resolution.elements import Element, fact_element
-from cudalock.resolution.propagation import Network, Restriction, Table
+from cudalock.resolution.propagation import Network, RequirementTable, Restriction
 from cudalock.resolution.wheels import Screen
 from cudalock.targets.accelerators import BUILT_FOR
 from cudalock.versions import version_order
@@ -136,15 +136,15 @@ def _fits(
     return requirement is None or bool(domain.accepted(requirement))
 
 
-def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:
-    tables: dict[tuple[Element | None, str], Table] = {}
+def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[RequirementTable]:
+    tables: dict[tuple[Element | None, str], RequirementTable] = {}
 
     def add(element: Element | None, requirement: Requirement, owners: int) -> None:
         other = requirement.name
         if other in domains:
             key = (element, other)
             if key not in tables:
-                tables[key] = Table(columns.domain.name, other, element)
+                tables[key] = RequirementTable(columns.domain.name, other, element)
             tables[key].add(owners, domains[other].accepted(requirement))
 
     for fact, requirement, owners in columns.beside():
@@ -154,14 +154,14 @@ def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:
     yield from tables.values()
 
 
-def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table]:
+def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[RequirementTable]:
     """What the goal wants of the accelerator, wherever the framework is present at all."""
     framework = domains.get(problem.matrix.framework or "")
     for wish in problem.accelerator_requirements() if framework else ():
         # Where the matrix has no such accelerator, nothing is built for it.
         is_met = wish.kind == "conflicts" and wish.name not in domains
         if framework and not is_met:
-            table = Table(framework.name, wish.name, wish.origin)
+            table = RequirementTable(framework.name, wish.name, wish.origin)
             # Of a build with no label nobody knows what it was built with.
             told = sum(1 << place for place, build in framework.real() if build.accelerator)
             table.add(told, domains[wish.name].accepted(wish))

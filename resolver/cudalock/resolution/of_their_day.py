@@ -11,14 +11,13 @@ choice: a transformers of 2019 has no bound on what came after it, and works wit
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from cudalock.goals import ProjectRequirement
 from cudalock.resolution.model import Dated
-from cudalock.versions import canonical, is_prerelease, parse_requirement, parse_version
+from cudalock.versions import is_prerelease, parse_version, specifier_set
 
 if TYPE_CHECKING:
-    from cudalock.goals import Goal
     from cudalock.resolution.model import Candidate, Resolution
 
 _BOUNDS: Final = ("<", "<=", "==", "===", "~=")
@@ -76,8 +75,7 @@ def _unbounded(resolution: Resolution, candidate: Candidate) -> Iterator[str]:
 
 
 def _is_bounded(specifier: str) -> bool:
-    clauses = parse_requirement(f"x{specifier}").specifier
-    return any(clause.operator in _BOUNDS for clause in clauses)
+    return any(clause.operator in _BOUNDS for clause in specifier_set(specifier))
 
 
 def _newest_major(resolution: Resolution, name: str, day: str) -> int | None:
@@ -97,8 +95,8 @@ _YEARS: Final = 2
 longer than any torch was supported."""
 
 
-def older_than_their_day(resolution: Resolution) -> tuple[str, ...]:
-    """Return requirements that keep components of the goal, whose newer releases were not chosen,
+def older_than_their_day(resolution: Resolution) -> tuple[ProjectRequirement, ...]:
+    """Return constraints that keep components of the goal, whose newer releases were not chosen,
     to those that are not years older than the framework."""
     framework = resolution.pins.get(resolution.matrix.framework or "")
     day = framework.release.uploaded if framework is not None and framework.release else None
@@ -115,7 +113,7 @@ def older_than_their_day(resolution: Resolution) -> tuple[str, ...]:
             continue
         floor = _oldest_since(resolution, name, limit)
         if floor is not None:
-            found.append(f"{name}>={floor}")
+            found.append(ProjectRequirement.of(name, f">={floor}"))
     return tuple(found)
 
 
@@ -132,13 +130,7 @@ def _oldest_since(resolution: Resolution, name: str, day: str) -> str | None:
 def _stated(resolution: Resolution) -> set[str]:
     """The projects of which the goal states versions."""
     goal = resolution.goal
-    parsed = map(parse_requirement, (*goal.requirements, *goal.constraints))
-    return {canonical(each.name) for each in parsed if each.specifier}
+    return {stated.name for stated in (*goal.requirements, *goal.constraints) if stated.specifier}
 
 
-def constrained(goal: Goal, constraints: tuple[str, ...]) -> Goal:
-    """Return a goal with more constraints."""
-    return replace(goal, constraints=(*goal.constraints, *constraints))
-
-
-__all__ = ["constrained", "later_than_their_day", "older_than_their_day"]
+__all__ = ["later_than_their_day", "older_than_their_day"]

@@ -7,8 +7,9 @@ becomes clauses, which :mod:`~cudalock.resolution.clauses` searches and learns f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from cudalock.records import NamedTuple
 from cudalock.resolution.choices import identify
 from cudalock.resolution.clauses import Clause, Learner, TooLong
 from cudalock.resolution.limits import DEAD_ENDS, QUICK_DEAD_ENDS

@@ -11,7 +11,7 @@ that the goal or the target rule out, and names the elements that do.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -30,6 +30,7 @@ from cudalock.resolution.elements import (
     TOOLKIT_OPTION,
     Element,
     fact_element,
+    goal_element,
 )
 from cudalock.resolution.model import Candidate, Requirement
 from cudalock.resolution.policy import FROM_SCRATCH, Policy
@@ -41,16 +42,17 @@ from cudalock.targets.accelerators import ACCELERATORS, BUILT_FOR, DEFAULT, LIBR
 from cudalock.targets.facets import COMPONENTS, flag_of
 from cudalock.versions import (
     accepts,
-    canonical,
+    holds,
     is_prerelease,
     leading_name,
     may_accept,
     parse_requirement,
     pins_exactly,
+    specifier_set,
 )
 
 if TYPE_CHECKING:
-    from cudalock.goals import Goal
+    from cudalock.goals import Goal, ProjectRequirement
     from cudalock.matrix.releases import Build, Project, Release
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Ranker, Target
@@ -126,24 +128,23 @@ class Problem:
         Raises UnknownName for an extra that the matrix does not know.
         """
         roots = [
-            *(self._root(text, "requires") for text in self.goal.requirements),
-            *(self._root(text, "constrains") for text in self.goal.constraints),
+            *(self._root(stated, "requires") for stated in self.goal.requirements),
+            *(self._root(stated, "constrains") for stated in self.goal.constraints),
         ]
         return tuple(root for root in roots if root is not None)
 
-    def _root(self, text: str, kind: Verb) -> Requirement | None:
-        parsed = parse_requirement(text)
-        if parsed.marker and not parsed.marker.evaluate(self._environment):
+    def _root(self, stated: ProjectRequirement, kind: Verb) -> Requirement | None:
+        if not holds(stated.marker, self._environment):
             return None
-        origin = Element("goal", text)
+        origin = goal_element(stated)
         if origin in self.off:
             return None
-        name = self.project_named(canonical(parsed.name))
-        self._check_extras(name, parsed.extras)
-        specifiers, extras = _specifiers_and_extras(text)
-        return Requirement(name, specifiers, kind, origin, extras)
+        name = self.project_named(stated.name)
+        self._check_extras(name, stated.extras)
+        specifiers = (_written(stated.specifier),) if stated.specifier else ()
+        return Requirement(name, specifiers, kind, origin, frozenset(stated.extras))
 
-    def _check_extras(self, name: str, extras: set[str]) -> None:
+    def _check_extras(self, name: str, extras: Iterable[str]) -> None:
         """Raise UnknownName for an extra whose requirements are not in the matrix: a lock without
         them would look complete."""
         project = self.universe.project(name)
@@ -157,6 +158,13 @@ class Problem:
                         f"name `{name}` without the extra, and each project that the extra adds"
                     ],
                 )
+
+    @cached_property
+    def stated(self) -> Mapping[Element, ProjectRequirement]:
+        """The goal's requirements and constraints, by the elements of the query that they are."""
+        goal = self.goal
+        # An element is what sets are made of, thousands of times: a text is the cheapest key.
+        return {goal_element(stated): stated for stated in (*goal.requirements, *goal.constraints)}
 
     def project_named(self, name: str) -> str:
         """Return the project that a name in the goal means on this target: `triton` is
@@ -375,8 +383,8 @@ class Problem:
         """Return whether the source distribution of a release is worth a look.
 
         For a release of the matrix an index would have to be asked. What is curated about it, the
-        user's permission and an exact pin are reasons for that, and that the project's newest
-        release has no wheel at all.
+        user's permission and an exact pin are reasons for that, that the project's newest release
+        has no wheel at all, and that a search found none of the days that the goal allows.
         """
         project = self.matrix.project(name)
         if project is None or version not in project or name in self.goal.allow_build:
@@ -385,7 +393,11 @@ class Problem:
             stated = self._stated_source(name, version)
             return stated is not None and stated.kind == PURE
         newest = project.release(project.versions[-1])
-        return newest.is_source_only or self.universe.is_pinned(name, version)
+        return (
+            newest.is_source_only
+            or self.universe.is_pinned(name, version)
+            or self.universe.lacks_wheels(name)
+        )
 
     def _has_wheel(self, release: Release) -> bool:
         exact = self._fit.ranker(NOTHING)
@@ -964,6 +976,12 @@ class Problem:
         """Return whether a fact's ``when``, a PEP 508 marker, holds on the target."""
         # Markers and requirements share one cache, whose key is a requirement's text.
         return self._evaluate(f"x; {marker}", "")
+
+
+@cache
+def _written(specifier: str) -> str:
+    """Return a specifier as packaging writes it, as those of metadata are."""
+    return str(specifier_set(specifier))
 
 
 @cache  # to write a specifier out takes longer than all else that is done with a requirement

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock import toml
+from cudalock.errors import UnknownName
 from cudalock.findings import RULES
-from cudalock.show.rules import Rules
+from cudalock.names import nearest
+from cudalock.show.rules import FactTable
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
 
 SCHEMA: Final = "cudalock.code/1"
+LIST_SCHEMA: Final = "cudalock.codes/1"
 TEXTS: Final = Path(__file__).parents[1] / "findings.toml"
 
 
@@ -97,6 +101,35 @@ class CodePage:
             yield from ("", "Silence it:", *(f"  {way}" for way in self.silence))
 
 
+@dataclass(frozen=True, slots=True)
+class CodeList:
+    """The codes that begin alike, or all of them."""
+
+    rules: tuple[Rule, ...]
+
+    def text(self) -> str:
+        """A line for each."""
+        width = max(len(rule.severity) for rule in self.rules)
+        lines = [f"{rule.code}  {rule.severity:{width}}  {rule.summary}" for rule in self.rules]
+        return "\n".join([*lines, "", "`cudalock explain CODE` tells more"]) + "\n"
+
+    def document(self) -> dict[str, Any]:
+        """`codes`, each with `code`, `name`, `severity`, `summary` and `fixable`."""
+        return {
+            "schema": LIST_SCHEMA,
+            "codes": [
+                {
+                    "code": rule.code,
+                    "name": rule.name,
+                    "severity": rule.severity,
+                    "summary": rule.summary,
+                    "fixable": rule.fixable,
+                }
+                for rule in self.rules
+            ],
+        }
+
+
 def find_code(word: str) -> str | None:
     """Return the code that a word is, in either case, or that it is the name of; else None."""
     if word.upper() in RULES:
@@ -121,12 +154,29 @@ def code_page(code: str) -> CodePage:
     )
 
 
-def page_of_word(matrix: Matrix, word: str) -> CodePage | Rules | None:
-    """Return the page of a code, or of a fact by its id; None for any other word."""
+def page_of_word(matrix: Matrix, word: str) -> CodePage | CodeList | FactTable | None:
+    """Return the page of a code, the list of those that begin with the word (`CL`, `CL2`), or the
+    page of a fact by its id; None for any other word.
+
+    Raises UnknownName for what is written like a code and is none.
+    """
     code = find_code(word)
     if code is not None:
         return code_page(code)
+    if re.fullmatch("CL[0-9]*", word, re.IGNORECASE):
+        return _beginning_with(word.upper())
     fact = matrix.facts.get(word)
     if fact is None:
         return None
-    return Rules(matrix.version, {fact.component: matrix.component(fact.component)}, (fact,))
+    return FactTable(matrix.version, {fact.component: matrix.component(fact.component)}, (fact,))
+
+
+def _beginning_with(word: str) -> CodeList:
+    listed = tuple(rule for code, rule in RULES.items() if code.startswith(word))
+    if not listed:
+        near = nearest(word, RULES)
+        raise UnknownName(
+            f"unknown code `{word}`",
+            hints=[*(f"`cudalock explain {code}`" for code in near), "`cudalock explain CL`"],
+        )
+    return CodeList(listed)

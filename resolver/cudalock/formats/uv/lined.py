@@ -48,6 +48,8 @@ _OTHER_TOOLS: Final = {
     "pdm": {"source", "resolution"},
 }
 """Tools with resolvers of their own, and the keys of their tables that say where packages are."""
+_FILES_HINT: Final = "a lock of each line: `-o requirements.txt --as files`, or pylock.toml"
+_OTHER_HINTS: Final = {"poetry": "--format poetry"}
 _DEFAULT_GROUPS: Final = ("dev",)
 """What uv installs where a file names no default groups."""
 
@@ -72,7 +74,7 @@ def edit(existing: str, lined: LinedLock, options: WriteOptions = DEFAULTS) -> s
         replace(line, lock=uv_project.prepared(line.lock, options)) for line in lined.lines
     )
     lined = replace(lined, lines=lines)
-    return uv_project.edited_body(existing, lambda body: _LinedEdit(body, lined, options).text())
+    return uv_project.edited_body(existing, lambda body: LinedEdit(body, lined, options).text())
 
 
 def _whole(lined: LinedLock) -> Lock:
@@ -94,7 +96,7 @@ def _whole(lined: LinedLock) -> Lock:
     )
 
 
-class _LinedEdit(ProjectEdit):
+class LinedEdit(ProjectEdit):
     """The edits of one file that has several lines."""
 
     def __init__(self, text: str, lined: LinedLock, options: WriteOptions) -> None:
@@ -150,7 +152,7 @@ class _LinedEdit(ProjectEdit):
                 raise self._bad(
                     f"tool.{name}",
                     "lines are written for uv, and this project is resolved by another tool",
-                    "a lock of each line: `-o requirements.txt --as files`, or pylock.toml",
+                    _OTHER_HINTS.get(name, _FILES_HINT),
                 )
 
     # Names.

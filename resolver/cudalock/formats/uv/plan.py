@@ -132,10 +132,9 @@ def static_metadata(lock: Lock) -> list[dict[str, Any]]:
 
 def goal_extras(lock: Lock) -> dict[str, set[str]]:
     """Return the extras that the goal requests, by project."""
-    requirements = map(parse_requirement, lock.goal.requirements)
     return {
-        canonicalize_name(requirement.name): set(requirement.extras)
-        for requirement in requirements
+        requirement.name: set(requirement.extras)
+        for requirement in lock.goal.requirements
         if requirement.extras
     }
 

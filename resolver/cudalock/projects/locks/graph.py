@@ -88,7 +88,8 @@ def _in_fork(marker: str, fork: str | None, forks: tuple[str, ...] = ()) -> str:
     # environment has. Text is replaced, since a marker is evaluated for one extra at a time.
     def answer(match: re.Match[str]) -> str:
         name = match[2] or match[3] or ""
-        if not _FORK.match(name):
+        # Poetry has the extras themselves: `extra == "cpu" and extra != "cuda"`.
+        if not (_FORK.match(name) or name in forks):
             return _ALWAYS
         return _ALWAYS if (match[1] == "=") == (name == fork) else _NEVER
 

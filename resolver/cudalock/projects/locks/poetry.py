@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.projects.locks.entries import files_of, hashes_of, locked, string, tables
-from cudalock.projects.model import Declared, Edge, LockedFile, ProjectFile, Said
+from cudalock.projects.model import Declared, Edge, LockedFile, ProjectFile, StatedValue
+from cudalock.projects.syntax.markers import extras_of
 from cudalock.projects.syntax.pep508 import is_marker
 from cudalock.projects.syntax.poetry import translate
 from cudalock.projects.syntax.toml_file import TomlFile
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cudalock.projects.model import Encoding
     from cudalock.projects.syntax.text import Text
     from cudalock.projects.syntax.toml import Key
 
 _MAIN: Final = "main"
+_EXCLUDED: Final = re.compile(r"extra\s*!=\s*[\"']([^\"']*)")
 
 
 def read(text: Text, encoding: Encoding) -> ProjectFile:
@@ -41,13 +44,22 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         requires_python=_requires_python(file),
         problems=tuple(dict.fromkeys(file.problems)),
         roots=None if tells else roots,
+        forks=_forks(declared),
     )
 
 
-def _requires_python(file: TomlFile) -> Said | None:
+def _forks(entries: Iterable[Declared]) -> tuple[str, ...]:
+    """Return the extras that exclude one another, by markers such as `extra != "cuda"`."""
+    markers = [entry.marker for entry in entries if entry.marker is not None]
+    excluded = {canonical(name) for marker in markers for name in _EXCLUDED.findall(marker)}
+    named = set().union(*(extras_of(marker) for marker in markers if _EXCLUDED.search(marker)))
+    return tuple(sorted(excluded | named)) if excluded else ()
+
+
+def _requires_python(file: TomlFile) -> StatedValue | None:
     stated = file.said("metadata", "python-versions")
     specifier = translate(stated.value) if stated else None
-    return Said(specifier, stated.place) if stated and specifier is not None else None
+    return StatedValue(specifier, stated.place) if stated and specifier is not None else None
 
 
 def _older_files(file: TomlFile) -> dict[str, tuple[LockedFile, ...]]:

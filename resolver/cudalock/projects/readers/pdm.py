@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cudalock.projects.model import Declared, DeclaredIndex, Source
@@ -50,7 +51,16 @@ def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
 
 
 def sources(file: TomlFile) -> Iterator[Source]:
-    """The projects that sources are for. Patterns (`torch*`) are left out."""
+    """The projects that sources are for. Patterns (`torch*`) are left out.
+
+    A project of several sources is looked for in all of them: its local version tells which.
+    """
+    found = list(_sources(file))
+    names = [each.name for each in found]
+    yield from (replace(each, is_one_of=names.count(each.name) > 1) for each in found)
+
+
+def _sources(file: TomlFile) -> Iterator[Source]:
     for key, source in file.items(*_PDM, "source"):
         packages = source.get("include_packages") if isinstance(source, dict) else None
         for position, name in enumerate(as_list(packages)):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock.projects.model import Declared, DeclaredIndex, Said
+from cudalock.projects.model import Declared, DeclaredIndex, Source, StatedValue
+from cudalock.projects.syntax.markers import both, can_hold, extras_of, with_extras
 from cudalock.projects.syntax.pep508 import is_marker, is_name
 from cudalock.projects.syntax.poetry import python_marker, translate
 from cudalock.projects.syntax.toml_file import as_list
@@ -13,7 +15,7 @@ from cudalock.targets.platforms import system_of
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cudalock.projects.model import Place
     from cudalock.projects.syntax.toml import Key
@@ -21,27 +23,132 @@ if TYPE_CHECKING:
 
 _POETRY: Final = ("tool", "poetry")
 _VERSION_CONTROL: Final = ("git", "hg", "svn")
+_EXTRA: Final = "extra:"
+_MANY: Final = 30
+"""Extras of one marker that are compared; no person writes more."""
 
 
 def declared(file: TomlFile, known: list[Declared]) -> list[Declared]:
-    """The entries of every group. An entry of `[project]` (`known`) only gets its source from here,
-    as in Poetry."""
+    """The entries of every group. An entry of `[project]` (`known`) only gets its sources and
+    markers from here, as in Poetry."""
     extras = _extras(file)
     urls = {each.name: each.url for each in indexes(file)}
     requirements = list(_table(file, (*_POETRY, "dependencies"), None, extras, urls))
+    added: dict[str, list[Declared]] = {}
+    for requirement in requirements:
+        added.setdefault(requirement.name, []).append(requirement)
     requirements += _table(file, (*_POETRY, "dev-dependencies"), "group:dev", {}, urls)
     for group in file.table(*_POETRY, "group"):
         key = (*_POETRY, "group", group, "dependencies")
         requirements += _table(file, key, f"group:{canonical(group)}", {}, urls)
-    # Since Poetry 2 requirements are in [project], and an entry of the same name in
-    # [tool.poetry.dependencies] only adds the source.
-    added = {each.name: each for each in requirements if each.group is None or each.group in extras}
-    result = [replace(e, index=added[e.name].index) if e.name in added else e for e in known]
+    if not file.table(*_POETRY):
+        return known
+    result = [each for entry in known for each in _enriched(entry, added.get(entry.name, ()))]
     names = {each.name for each in known}
-    return result + [each for each in requirements if each.name not in names]
+    result += [each for each in requirements if each.name not in names]
+    return [part for each in result for part in _by_extra(each, extras)]
 
 
-def requires_python(file: TomlFile) -> Said | None:
+def _enriched(known: Declared, entries: Sequence[Declared]) -> list[Declared]:
+    """A requirement of `[project]` once for each entry under `[tool.poetry.dependencies]` that may
+    count where it does, with the index of the entry and where both hold.
+
+    Since Poetry 2 requirements are in `[project]`, and entries of the same name only add to them.
+    """
+    # Entries are of Poetry's main group: those of a group stand in its own table.
+    if (known.group or "").startswith("group:"):
+        return [known]
+    enriched = [
+        replace(known, index=each.index or known.index, marker=both(known.marker, each.marker))
+        for each in entries
+    ]
+    # With no entry that may count Poetry takes the requirement as it stands.
+    return [each for each in enriched if _may_count(each)] or [known]
+
+
+def _may_count(requirement: Declared) -> bool:
+    """Whether it counts on some machine with some extra that may be requested."""
+    return any(not part.marker or can_hold(part.marker) for part in _by_extra(requirement, {}))
+
+
+def _by_extra(requirement: Declared, extras: Mapping[str, Sequence[str]]) -> Iterator[Declared]:
+    """Yield a requirement for each extra with which it counts, by what its marker says of extras;
+    the rest of the marker stays. One that counts without any extra keeps all of it."""
+    marker, group = requirement.marker or "", requirement.group
+    listing = extras.get(requirement.name, ())
+    own = (group or "").removeprefix(_EXTRA)
+    if not extras_of(marker):
+        # An optional one that several extras have is the same for each.
+        for extra in listing if group is not None and own in listing else [None]:
+            yield replace(requirement, group=f"{_EXTRA}{extra}") if extra else requirement
+    elif group is None and with_extras(marker, frozenset()) is not None:
+        yield requirement
+    else:
+        named: Sequence[str] = sorted(extras_of(marker)) if group is None else [own]
+        for extra in listing if own in listing else named:
+            left = with_extras(marker, frozenset({extra}))
+            if left is not None:
+                yield replace(requirement, marker=left or None, group=f"{_EXTRA}{extra}")
+
+
+def sources(file: TomlFile) -> Iterator[Source]:
+    """Where entries that are for one extra, by their markers, send a project."""
+    for name in file.table(*_POETRY, "dependencies"):
+        for key, table in _tables(file, (*_POETRY, "dependencies"), name):
+            marker = table.get("markers") if isinstance(table, dict) else None
+            if not isinstance(marker, str) or not is_marker(marker) or not is_name(name):
+                continue
+            source = table.get("source")
+            # Without one it is the package index's, as everything is that no source is for.
+            if not isinstance(source, str):
+                continue
+            for extra in sorted(extras_of(marker)):
+                left = with_extras(marker, frozenset({extra}))
+                if left is not None and with_extras(marker, frozenset()) is None:
+                    yield Source(
+                        canonical(name),
+                        file.pair_place(key),
+                        value_place=file.place((*key, "source")),
+                        index=source,
+                        marker=left or None,
+                        marker_place=file.place((*key, "markers")),
+                        extra=extra,
+                    )
+
+
+def conflicts(file: TomlFile) -> Iterator[frozenset[str]]:
+    """The sets of extras of which no two are requested together, by the markers of entries:
+    `extra == 'cpu' and extra != 'cuda'`."""
+    pairs: set[frozenset[str]] = set()
+    for name in file.table(*_POETRY, "dependencies"):
+        for _, table in _tables(file, (*_POETRY, "dependencies"), name):
+            marker = table.get("markers") if isinstance(table, dict) else None
+            named = extras_of(marker) if isinstance(marker, str) and is_marker(marker) else ()
+            for one, other in permutations(sorted(named)[:_MANY], 2):
+                if marker is not None and _excludes(marker, one, other):
+                    pairs.add(frozenset({one, other}))
+    found: list[frozenset[str]] = []
+    for pair in sorted(pairs, key=sorted):
+        if any(pair <= members for members in found):
+            continue
+        joined = set(pair)
+        # As large a set as there is: three lines are one conflict, as uv's table has it.
+        for other in sorted({name for each in pairs for name in each}):
+            if all(frozenset({other, member}) in pairs for member in joined - {other}):
+                joined.add(other)
+        found.append(frozenset(joined))
+    for members in found:
+        yield frozenset(f"{_EXTRA}{name}" for name in members)
+
+
+def _excludes(marker: str, one: str, other: str) -> bool:
+    """Whether a marker holds somewhere with one extra and nowhere with another beside it."""
+    alone = with_extras(marker, frozenset({one}))
+    both = with_extras(marker, frozenset({one, other}))
+    return alone is not None and both is None and with_extras(marker, frozenset()) is None
+
+
+def requires_python(file: TomlFile) -> StatedValue | None:
     """The range of `python`, as a specifier."""
     key: tuple[str, ...] = (*_POETRY, "dependencies", "python")
     python = file.table(*_POETRY, "dependencies").get("python")
@@ -53,7 +160,7 @@ def requires_python(file: TomlFile) -> Said | None:
     if specifier is None:
         file.problem(key, f"unsupported version range `{python}`")
         return None
-    return Said(specifier, file.place(key))
+    return StatedValue(specifier, file.place(key))
 
 
 def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
@@ -75,36 +182,41 @@ def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
         )
 
 
-def _extras(file: TomlFile) -> dict[str, str]:
-    """The group of each optional dependency: its first extra."""
-    extra_of: dict[str, str] = {}
+def _extras(file: TomlFile) -> dict[str, list[str]]:
+    """The extras that have each optional dependency."""
+    extras_by_name: dict[str, list[str]] = {}
     for extra in file.table(*_POETRY, "extras"):
         for _, name in file.items(*_POETRY, "extras", extra):
             if isinstance(name, str):
-                extra_of.setdefault(canonical(name), f"extra:{canonical(extra)}")
-    return extra_of
+                extras_by_name.setdefault(canonical(name), []).append(canonical(extra))
+    return extras_by_name
+
+
+def _tables(file: TomlFile, key: tuple[str, ...], name: str) -> list[tuple[Key, Any]]:
+    """The constraints of one project, each with its own `python`, `platform` or `markers`."""
+    constraint = file.table(*key)[name]
+    return (
+        list(file.items(*key, name))
+        if isinstance(constraint, list)
+        else [((*key, name), constraint)]
+    )
 
 
 def _table(
     file: TomlFile,
     key: tuple[str, ...],
     group: str | None,
-    extras: Mapping[str, str],
+    extras: Mapping[str, Sequence[str]],
     urls: Mapping[str | None, str],
 ) -> Iterator[Declared]:
-    for name, constraint in file.table(*key).items():
+    for name in file.table(*key):
         # Poetry writes the Python range among the dependencies.
         if canonical(name) == "python":
             continue
         if not is_name(name):
             file.problem((*key, name), "invalid project name")
             continue
-        constraints: list[tuple[Key, Any]] = [((*key, name), constraint)]
-        if isinstance(constraint, list):
-            # Several constraints for one project, each with its own `python`, `platform` or
-            # `markers`.
-            constraints = list(file.items(*key, name))
-        for place, constraint_at in constraints:
+        for place, constraint_at in _tables(file, key, name):
             if isinstance(constraint_at, str):
                 yield _requirement(
                     file, name, place, {"version": constraint_at}, place, group, urls
@@ -114,7 +226,8 @@ def _table(
                 # that no extra names is never installed: `extra:` is a group that nobody can
                 # request.
                 optional = constraint_at.get("optional") is True and group is None
-                where = extras.get(canonical(name), "extra:") if optional else group
+                first = next(iter(extras.get(canonical(name), ())), "")
+                where = f"{_EXTRA}{first}" if optional else group
                 yield _requirement(
                     file, name, place, constraint_at, (*place, "version"), where, urls
                 )
