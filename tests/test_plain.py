@@ -15,7 +15,7 @@ from cudalock.plain import read_marker, read_requirement
 from cudalock.targets import Target
 from cudalock.versions import holds, parse_requirement
 
-EXTRAS = ("", "dev", "cuda12", "gpu-extra")
+EXTRAS = ("", "dev", "cuda12", "gpu-extra", "GPU_Extra", "with_cuda")
 ENVIRONMENTS = [
     {**Target(python, platform).marker_environment(), "extra": extra}
     for python, platform in (("3.9", "linux-x86_64"), ("3.13.2", "windows-x86_64"))
