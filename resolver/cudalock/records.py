@@ -64,8 +64,8 @@ else:
 
     def _dataclass(cls: type, *, slots: bool) -> type:
         fields = [_field(cls, name) for name in cls.__annotations__]
-        compared = [row.name for row in fields if row.is_for("compare")]
-        shown = [row.name for row in fields if row.is_for("repr")]
+        compared = [member.name for member in fields if member.is_for("compare")]
+        shown = [member.name for member in fields if member.is_for("repr")]
         # attrgetter has a tuple of several names, and of one name the value itself.
         key_of = attrgetter(*compared) if compared else tuple
 
@@ -82,7 +82,7 @@ else:
             return f"{type(self).__qualname__}({values})"
 
         members = {
-            "__match_args__": tuple(row.name for row in fields if row.is_for("init")),
+            "__match_args__": tuple(member.name for member in fields if member.is_for("init")),
             "__init__": _init_of(fields, hasattr(cls, "__post_init__")),
             "__eq__": is_equal,
             "__hash__": hashed,
@@ -96,23 +96,23 @@ else:
 
     def _field(cls: type, name: str) -> _RecordField:
         stated = cls.__dict__.get(name, _RecordField())
-        row = stated if isinstance(stated, _RecordField) else _RecordField(default=stated)
-        row.name = name
-        return row
+        member = stated if isinstance(stated, _RecordField) else _RecordField(default=stated)
+        member.name = name
+        return member
 
     def _with_members(cls: type, fields: list[_RecordField], members: dict[str, Any]) -> type:
-        for row in fields:
-            if "default" in row.options:
-                setattr(cls, row.name, row.options["default"])
-            elif row.name in cls.__dict__:
-                delattr(cls, row.name)
+        for member in fields:
+            if "default" in member.options:
+                setattr(cls, member.name, member.options["default"])
+            elif member.name in cls.__dict__:
+                delattr(cls, member.name)
         for key, member in members.items():
             setattr(cls, key, member)
         return cls
 
     def _slotted(cls: type, fields: list[_RecordField], members: dict[str, Any]) -> type:
         """Make the class again: the slots of one that is there cannot be changed."""
-        names = tuple(row.name for row in fields)
+        names = tuple(member.name for member in fields)
         left_out = {*names, "__dict__", "__weakref__"}
         body = {key: member for key, member in cls.__dict__.items() if key not in left_out}
         # What is frozen is pickled by its slots.
@@ -124,20 +124,20 @@ else:
     def _init_of(fields: list[_RecordField], has_post_init: bool) -> Any:
         known: dict[str, Any] = {"_set": object.__setattr__, "_missing": _RecordField}
         parameters, lines = ["self"], []
-        for row in fields:
-            name, expression = row.name, row.name
-            if not row.is_for("init"):
+        for member in fields:
+            name, value = member.name, member.name
+            if not member.is_for("init"):
                 continue
-            if "default_factory" in row.options:
-                known[f"_make_{name}"] = row.options["default_factory"]
-                expression = f"_make_{name}() if {name} is _missing else {name}"
+            if "default_factory" in member.options:
+                known[f"_make_{name}"] = member.options["default_factory"]
+                value = f"_make_{name}() if {name} is _missing else {name}"
                 parameters.append(f"{name}=_missing")
-            elif "default" in row.options:
-                known[f"_default_{name}"] = row.options["default"]
+            elif "default" in member.options:
+                known[f"_default_{name}"] = member.options["default"]
                 parameters.append(f"{name}=_default_{name}")
             else:
                 parameters.append(name)
-            lines.append(f" _set(self, {name!r}, {expression})\n")
+            lines.append(f" _set(self, {name!r}, {value})\n")
         lines.append(" self.__post_init__()\n" if has_post_init else " pass\n")
         exec(f"def __init__({', '.join(parameters)}):\n{''.join(lines)}", known)
         return known["__init__"]
@@ -151,8 +151,8 @@ else:
         return [getattr(self, name) for name in self.__slots__]
 
     def _set_state(self: Any, state: list[object]) -> None:
-        for name, part in zip(self.__slots__, state, strict=True):
-            object.__setattr__(self, name, part)
+        for name, value in zip(self.__slots__, state, strict=True):
+            object.__setattr__(self, name, value)
 
     class _StandardFields:
         """What `dataclasses.replace`, `fields` and `asdict` look for, made once they do."""
@@ -161,22 +161,22 @@ else:
             self._fields = fields
             self._made: dict[str, Any] | None = None
 
-        def __get__(self, _record: object, owner: type) -> dict[str, Any]:
+        def __get__(self, _value: object, owner: type) -> dict[str, Any]:
             if self._made is None:
                 import dataclasses
 
-                body = {row.name: dataclasses.field(**row.options) for row in self._fields}
+                body = {member.name: dataclasses.field(**member.options) for member in self._fields}
                 body["__annotations__"] = owner.__annotations__
                 standard = dataclasses.dataclass(type(owner.__name__, (), body))
                 self._made = standard.__dataclass_fields__
             return self._made
 
-    def replace(record: Any, /, **changes: Any) -> Any:
+    def replace(value: Any, /, **changes: Any) -> Any:
         """Return a dataclass with other values of some fields, as `dataclasses.replace`."""
-        known = type(record).__dict__.get("__dataclass_fields__")
+        known = type(value).__dict__.get("__dataclass_fields__")
         if not isinstance(known, _StandardFields):
             import dataclasses
 
-            return dataclasses.replace(record, **changes)
-        names = type(record).__match_args__
-        return type(record)(**{name: getattr(record, name) for name in names} | changes)
+            return dataclasses.replace(value, **changes)
+        names = type(value).__match_args__
+        return type(value)(**{name: getattr(value, name) for name in names} | changes)

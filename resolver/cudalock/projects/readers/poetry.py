@@ -88,11 +88,18 @@ def _by_extra(requirement: Declared, extras: Mapping[str, Sequence[str]]) -> Ite
     elif group is None and with_extras(marker, frozenset()) is not None:
         yield requirement
     else:
-        named: Sequence[str] = sorted(extras_of(marker)) if group is None else [own]
+        is_grouped = group is not None and not group.startswith(_EXTRA)
+        named: Sequence[str] = [own]
+        if group is None or is_grouped:
+            named = sorted(extras_of(marker))
         for extra in listing if own in listing else named:
             left = with_extras(marker, frozenset({extra}))
             if left is not None:
-                yield replace(requirement, marker=left or None, group=f"{_EXTRA}{extra}")
+                # A group is requested beside its extra: `--with gpu --extras gpu`.
+                place = group if is_grouped else f"{_EXTRA}{extra}"
+                yield replace(requirement, marker=left or None, group=place)
+                if is_grouped:
+                    return
 
 
 def sources(file: TomlFile) -> Iterator[Source]:
