@@ -32,6 +32,7 @@ from cudalock.formats.uv.record import SIGN
 from cudalock.formats.uv.toml_lists import quoted
 from cudalock.lock.markers import disjoint_markers
 from cudalock.lock.wheels import targets_of
+from cudalock.projects.syntax.markers import both
 from cudalock.text import shell_file
 from cudalock.urls import encoded, local_path, without_credentials
 
@@ -274,8 +275,7 @@ class _PoetryEdit(uv_lined.LinedEdit):
             groups = [list(targets) for _, _, targets in rows]
             markers = disjoint_markers(groups, self.lock.targets)
             for (kind, where, _), marker in zip(rows, markers, strict=True):
-                limit = f"({marker})" if marker and " or " in marker else marker
-                table = {"markers": f"{chosen} and {limit}" if limit else chosen}
+                table = {"markers": both(chosen, marker or None) or ""}
                 if kind is not None:
                     table = {kind: names.get(where, where), **table}
                 yield table
