@@ -630,15 +630,13 @@ def request_of(params: Mapping[str, Any], words: tuple[str, ...] = ()) -> Reques
 
 
 def _wheel_urls(request: Request) -> Iterator[tuple[str, str]]:
-    from packaging.requirements import InvalidRequirement
-
     from cudalock.versions import canonical, parse_requirement
 
     for word in request.words:
         if "://" in word:
             try:
                 requirement = parse_requirement(word)
-            except InvalidRequirement:
+            except ValueError:  # InvalidRequirement, whose import takes long
                 continue
             if requirement.url and file_of(requirement.url).endswith(".whl"):
                 yield canonical(requirement.name), requirement.url

@@ -32,7 +32,7 @@ def declared(file: TomlFile, known: list[Declared]) -> list[Declared]:
     """The entries of every group. An entry of `[project]` (`known`) only gets its sources and
     markers from here, as in Poetry."""
     extras = _extras(file)
-    urls = {each.name: each.url for each in indexes(file)}
+    urls = {index.name: index.url for index in indexes(file)}
     requirements = list(_table(file, (*_POETRY, "dependencies"), None, extras, urls))
     added: dict[str, list[Declared]] = {}
     for requirement in requirements:
@@ -43,10 +43,14 @@ def declared(file: TomlFile, known: list[Declared]) -> list[Declared]:
         requirements += _table(file, key, f"group:{canonical(group)}", {}, urls)
     if not file.table(*_POETRY):
         return known
-    result = [each for entry in known for each in _enriched(entry, added.get(entry.name, ()))]
-    names = {each.name for each in known}
-    result += [each for each in requirements if each.name not in names]
-    return [part for each in result for part in _by_extra(each, extras)]
+    result = [
+        requirement
+        for stated in known
+        for requirement in _enriched(stated, added.get(stated.name, ()))
+    ]
+    names = {requirement.name for requirement in known}
+    result += [requirement for requirement in requirements if requirement.name not in names]
+    return [part for requirement in result for part in _by_extra(requirement, extras)]
 
 
 def _enriched(known: Declared, entries: Sequence[Declared]) -> list[Declared]:
@@ -59,11 +63,11 @@ def _enriched(known: Declared, entries: Sequence[Declared]) -> list[Declared]:
     if (known.group or "").startswith("group:"):
         return [known]
     enriched = [
-        replace(known, index=each.index or known.index, marker=both(known.marker, each.marker))
-        for each in entries
+        replace(known, index=entry.index or known.index, marker=both(known.marker, entry.marker))
+        for entry in entries
     ]
     # With no entry that may count Poetry takes the requirement as it stands.
-    return [each for each in enriched if _may_count(each)] or [known]
+    return [entry for entry in enriched if _may_count(entry)] or [known]
 
 
 def _may_count(requirement: Declared) -> bool:
