@@ -103,12 +103,30 @@ class _PoetryEdit(uv_lined.LinedEdit):
         return self._written()
 
     def _check_project(self) -> None:
+        advice = (
+            "move name, version, dependencies and extras to [project] (`poetry check` says what)"
+        )
         if "project" not in self.original and "poetry" in self._table("tool"):
             raise self._bad(
-                "tool.poetry",
-                "lines need the [project] table that Poetry 2 reads",
-                "move name, version and dependencies to [project], as `poetry check` advises",
+                "tool.poetry", "lines need the [project] table that Poetry 2 reads", advice
             )
+        if "extras" in self._table(*POETRY):
+            raise self._bad(
+                "tool.poetry.extras",
+                "the lines are extras of [project], beside which it is ignored",
+                advice,
+            )
+        # Once [project] requires anything, Poetry's own table only adds to it.
+        if "dependencies" not in self._table("project"):
+            for key, constraint in self._table(*DEPENDENCIES).items():
+                tables = constraint if isinstance(constraint, list) else [constraint]
+                is_whole = any(not isinstance(t, dict) or "version" in t for t in tables)
+                if canonicalize_name(key) != "python" and is_whole:
+                    raise self._bad(
+                        f"tool.poetry.dependencies.{key}",
+                        "beside extras of [project] it is ignored",
+                        advice,
+                    )
         super()._check_project()
 
     def _check_tool(self) -> None:
