@@ -12,7 +12,7 @@ from cudalock.show.cells import minor
 from cudalock.show.codes import code_page
 from cudalock.show.covering import facts_of, natural
 from cudalock.show.pages import GpuPage, VirtualPage
-from cudalock.show.rules import Rules
+from cudalock.show.rules import FactTable
 from cudalock.show.table import Table
 from cudalock.show.wheels import python_ranges, pythons_on
 from cudalock.targets import PLATFORMS
@@ -395,7 +395,7 @@ def fact_page(matrix: Matrix, id: str) -> Page:
 
 def _fact_table(matrix: Matrix, fact: Fact) -> dict[str, str]:
     component: dict[str, Component] = {fact.component: matrix.component(fact.component)}
-    (found,) = Rules(matrix.version, component, (fact,)).document()["facts"]
+    (found,) = FactTable(matrix.version, component, (fact,)).document()["facts"]
     return {key: _words(content) for key, content in found.items() if key != "says"}
 
 

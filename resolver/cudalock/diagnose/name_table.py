@@ -47,7 +47,10 @@ class NameTable:
         """
         rows = self._modules.get(module, {})
         # `transformers.x` has rows for its names; the empty name stands for the module itself.
-        edges = rows.get(name) or rows.get("") or []
+        # A module of that name counts more than a line about it: triton 3.2 lists `ops` in
+        # `__all__`, and has no such folder.
+        module_edges = self._modules.get(f"{module}.{name}", {}).get("")
+        edges = module_edges or rows.get(name) or rows.get("") or []
         return [
             self._span(edges[at], edges[at + 1] if at + 1 < len(edges) else None)
             for at in range(0, len(edges), 2)

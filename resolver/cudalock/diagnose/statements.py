@@ -17,8 +17,10 @@ from packaging.version import InvalidVersion
 
 from cudalock.diagnose.machine import LONGEST, driver_cuda
 from cudalock.diagnose.name_table import FOLDER, Span, read_name_table
+from cudalock.generate.rules import read_rules
 from cudalock.matrix.facts import NONE
 from cudalock.show.wheels import python_ranges, pythons_on
+from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import SPELLINGS
 from cudalock.versions import accepts, canonical, is_version, parse_version, specifier_set
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from cudalock.diagnose.machine import Clues
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.namesakes import Namesake
 
@@ -286,6 +288,39 @@ class Unloadable(Statement):
             f"a wheel of {self.project} for this {self.framework} and its CUDA; import"
             f" {self.framework} first; the Visual C++ runtime"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotInChannels(Statement):
+    """conda found no package of that name and version; `version` is the requested one."""
+
+    is_cuda_on_mac: bool
+    """whether it is CUDA for macOS, which nobody has"""
+
+    @property
+    def fact(self) -> str:
+        return "torch-mac-no-cuda" if self.is_cuda_on_mac else "python-conda-conflict"
+
+    @property
+    def stands_for(self) -> tuple[str, ...]:
+        return (self.fact, "python-conda-conflict")
+
+    @property
+    def is_of_versions(self) -> bool:
+        return False
+
+    @property
+    def says(self) -> str:
+        if self.is_cuda_on_mac:
+            return "of CUDA is requested on a Mac, and there is none: macOS has no CUDA"
+        which = f"{self.version} is" if self.version else "is"
+        return f"{which} in none of the channels that conda searched, for this platform"
+
+    @property
+    def fix(self) -> str | None:
+        if self.is_cuda_on_mac:
+            return "leave it out: torch for macOS runs on Apple's GPU (mps) or the CPU"
+        return "a channel that has it (-c conda-forge, -c nvidia), or pip's wheels: cudalock solve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -548,6 +583,16 @@ _OTHER_PYTHON: Final = (
         r"- (?P<name>[\w.-]+) requires Python (?P<specifier>[<>=!~][^\s]*?),? so it will not be"
     ),
 )
+# conda lists what it did not find in lines of their own.
+_NOT_IN_CHANNELS: Final = (
+    "PackagesNotFoundError",
+    "ResolvePackageNotFound",
+    "not available from current channels",
+    "missing from the target platform",
+)
+_CONDA_ENTRY: Final = re.compile(
+    r"^\s*- (?P<name>[A-Za-z][\w.-]*?)(?:\s*[=<>~!]{1,2}\s*(?P<version>[\w.*]+)\S*)?\s*$"
+)
 _NOT_NEW: Final = re.compile(r"(?P<name>[A-Za-z][\w-]*) is not (?:a )?new enough")
 # pip: `a 1.0 requires b<2, but you have b 2.1 which is incompatible.`
 _BUT_HAVE: Final = re.compile(
@@ -643,7 +688,7 @@ _FLOOR_WORDS: Final = ("required", "new enough", "incompatible. Please", "rror: 
 
 
 def read_statements(
-    text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+    text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
 ) -> Iterator[Statement]:
     """Yield the statements in a text. `versions` is project name to version."""
     reader = _StatementReader(text, versions, clues, matrix)
@@ -651,11 +696,12 @@ def read_statements(
         if line.strip():
             yield from reader.of_line(number, line[:LONGEST])
     yield from reader.of_builds()
+    yield from reader.of_channels()
 
 
 class _StatementReader:
     def __init__(
-        self, text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+        self, text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
     ) -> None:
         numbered = list(enumerate(text.lines, 1))
         self.lines = numbered[-_LINES:]
@@ -1046,6 +1092,34 @@ class _StatementReader:
             return
         yield from self._failed_wheels()
 
+    def of_channels(self) -> Iterator[Statement]:
+        """Yield what conda did not find."""
+        start = next(
+            (at for at, (_, line) in enumerate(self.lines) if _has_any(line, _NOT_IN_CHANNELS)),
+            None,
+        )
+        if start is None:
+            return
+        is_mac = "osx-" in self._text.folded
+        conda = read_rules(self._matrix.directory).conda
+        for number, line in self.lines[start + 1 : start + 30]:
+            match = _CONDA_ENTRY.match(line[:LONGEST])
+            if match is None or not match["name"]:
+                if "channels:" in line.lower():
+                    return
+                continue
+            known = conda.get(match["name"])
+            is_cuda = known is not None and known.means == CUDA.name
+            project = known.project if known else self._project(match["name"])
+            if not is_cuda and not (project and self._matrix.is_curated(project)):
+                continue
+            yield NotInChannels(
+                project=project or canonical(match["name"]),
+                line=number,
+                version=(match["version"] or "").rstrip("*.") or None,
+                is_cuda_on_mac=is_cuda and is_mac,
+            )
+
     def _failed_wheels(self) -> Iterator[Statement]:
         failed: dict[str, int] = {}
         for number, line in self.lines:
@@ -1122,6 +1196,10 @@ class _StatementReader:
             if project:
                 return project
         return None
+
+
+def _has_any(line: str, words: tuple[str, ...]) -> bool:
+    return any(word in line for word in words)
 
 
 def _distance(one: Version, other: Version) -> tuple[int, int]:
