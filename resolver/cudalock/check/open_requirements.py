@@ -41,7 +41,9 @@ class OpenRequirements:
         `target` is the one that the file was judged on first; None if it was on none.
         """
         reported = set()
-        for requirement in filter(_is_open, self._everything) if target is not None else ():
+        for requirement in filter(_is_open, self._everything):
+            if target is None:
+                break
             failing = self._failing(requirement, target)
             for finding in (*failing, *self._replacing(requirement, target)):
                 reported.add(requirement.name)
@@ -68,6 +70,7 @@ class OpenRequirements:
             for pin in self._pinned
             if pin.group in beside
         }
+        # What the pins themselves require of it narrows the choice as the line does.
         stated = [requirement.specifier] if requirement.specifier else []
         required = [
             specifier
@@ -92,6 +95,7 @@ class OpenRequirements:
     def _by_conda(self) -> dict[str, str]:
         """The versions of the stack's projects that conda installs, and pip does not replace by a
         pin."""
+        # pip installs after conda, so that its own pin of a project is what stays.
         by_pip = {line.name for line in self._everything if line.manager == "pypi" and line.version}
         return {
             line.name: version
@@ -138,6 +142,7 @@ class OpenRequirements:
             name = requirement.name
             if name in names or name in reported or requirement.specifier:
                 continue
+            # A pin of another extra is not installed with it.
             beside = self._file.wanted_with(requirement.group)
             neighbours = sorted({pin.name for pin in pinned if pin.group in beside})
             if neighbours and not self._has_no_choice(name, pinned):

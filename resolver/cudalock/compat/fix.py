@@ -140,9 +140,11 @@ class PinFixer:
             beside.build.row(CUDA.name)[0] if beside and beside.accelerator == CUDA.name else None
         )
         is_framework = old.name == self._matrix.framework
-        own = beside.accelerator if beside else None
-        wanted = self._wanted(old) if is_framework else own
         has_gpu = bool(self._target.gpus or self._target.driver)
+        own = beside.accelerator if beside else None
+        if beside is None and has_gpu:
+            own = self._target.wanted_accelerator.name
+        wanted = self._wanted(old) if is_framework else own
         may_be_cpu = wanted is not None and not is_framework and not has_gpu
         same = [version for version in versions if version in _public(old)]
         further = [version for version in versions if version not in same]
