@@ -81,6 +81,8 @@ class Stack:
     repository: str = ""
     """owner/name on GitHub, whose files say what is locked; ``beside`` is what is imported of it"""
     commit: str = ""
+    path: str = ""
+    """the file of the repository that is read alone"""
     further: tuple[str, ...] = ()
     """further options of `cudalock generate` for the repository"""
 
@@ -96,7 +98,8 @@ class Stack:
         cuda = ["--cuda", self.cuda] if self.cuda else []
         target = ["--python", self.python, "--no-detect"]
         if self.repository:
-            return ["generate", self.repository, *self.further, *cuda, *target, *date]
+            where = "/".join(filter(None, (self.repository, self.path)))
+            return ["generate", where, *self.further, *cuda, *target, *date]
         return ["solve", "--torch", self.torch, *self.beside, *cuda, *target, *date]
 
 
@@ -310,7 +313,7 @@ class Runner:
         ended = run(["git", "-C", folder, "checkout", "-q", "--detach", stack.commit], 300)
         if ended.status and not result.skipped:
             result.skipped = f"{stack.repository} has no commit {stack.commit}"
-        return folder
+        return folder / stack.path
 
     def install_and_try(self, stack: Stack, folder: Path, result: Result) -> None:
         """Install the requirements.txt of a folder with each installer, and try the result."""

@@ -84,7 +84,8 @@ def test_repositories_are_named_with_their_commits() -> None:
     for stack in repositories:
         assert re.fullmatch(r"[0-9a-f]{40}", stack.commit), stack.name
         assert stack.beside, f"{stack.name}: nothing of it is imported"
-        assert stack.command[:2] == ["generate", stack.repository]
+        assert stack.command[0] == "generate"
+        assert stack.command[1].startswith(stack.repository)
 
 
 def test_a_repository_that_is_not_to_be_had_is_skipped(tmp_path: Path) -> None:

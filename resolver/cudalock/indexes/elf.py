@@ -24,6 +24,7 @@ _DYNAMIC: Final = 6
 _DYNSYM: Final = 11
 _VERNEED: Final = 0x6FFFFFFE
 _DT_NEEDED: Final = 1
+_WEAK: Final = 2
 _MOST_NEEDS: Final = 4_096
 """Links in a chain of needed versions; a damaged file may have one that never ends."""
 
@@ -87,8 +88,9 @@ def _symbols(content: bytes, sections: list[_Section]) -> tuple[frozenset[str], 
     for section in sections:
         if section.kind == _DYNSYM:
             strings = sections[section.link].offset
-            for name, _, _, place, _, _ in _rows(_SYMBOL, content, section):
-                if name:
+            for name, info, _, place, _, _ in _rows(_SYMBOL, content, section):
+                # A loader goes on without a weak symbol that nobody defines.
+                if name and (place or info >> 4 != _WEAK):
                     # Section 0 is SHN_UNDEF: another library has to define it.
                     (defined if place else undefined).add(_string(content, strings + name))
     return frozenset(undefined), frozenset(defined)
