@@ -31,7 +31,7 @@ class Pair(NamedTuple):
     """requirements that uv installs without their dependencies"""
     program: str
     fails: str | None = None
-    """words of the error; None for a pair that works"""
+    """words of the error, or the `signal 11` that ends the process; None for a pair that works"""
 
 
 class Environment(NamedTuple):
@@ -64,7 +64,7 @@ def try_environment(environment: Environment, folder: Path) -> list[tuple[Pair, 
     python = venv / "bin" / "python"
     install = ["uv", "pip", "install", "-q", *cache, "--python", python]
     made = run(["uv", "venv", "-q", *cache, "--python", interpreter, venv], 300)
-    if not made.status:
+    if not made.status and environment.install:
         made = run([*install, *environment.install.split()], INSTALL_SECONDS, variables)
     results: list[tuple[Pair, str | None]] = []
     for pair in environment.pairs:
@@ -76,14 +76,16 @@ def try_environment(environment: Environment, folder: Path) -> list[tuple[Pair, 
             results.append((pair, f"cannot be installed: {ended.tail}"))
             continue
         ended = run([python, "-c", pair.program], PROGRAM_SECONDS, variables)
-        results.append((pair, _trouble(pair, ended.status, ended.stdout + ended.stderr)))
+        crash = f"signal {-ended.status}" if ended.status < 0 else ""
+        output = "\n".join((ended.stdout, ended.stderr, crash)).strip()
+        results.append((pair, _trouble(pair, ended.status, output)))
     shutil.rmtree(venv, ignore_errors=True)
     return results
 
 
 def _trouble(pair: Pair, status: int, output: str) -> str | None:
     """Return why a pair did not end as stated."""
-    last = (output.strip().splitlines() or [""])[-1]
+    last = (output.splitlines() or [""])[-1]
     if pair.fails is None:
         return None if status == 0 else f"does not work: {last}"
     if status == 0:

@@ -114,6 +114,14 @@ def embedded_matrix() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting() -> Iterator[None]:
+    """A request that fails is made again at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cudalock.indexes.client.BACK_OFF", 0)
+        yield
+
+
 STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 

@@ -47,6 +47,14 @@ _DEEPEST: Final = 20
 """Nested parentheses, each of which is a call here."""
 
 
+def canonical_name(name: str) -> str:
+    """Normalize the name of a project or an extra (PEP 503, PEP 685): `Flash_Attn` is `flash-attn`.
+
+    packaging.utils has the same, which imports all of packaging.
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 class PlainRequirement(NamedTuple):
     """The parts of a requirement as it spells them."""
 
@@ -149,17 +157,15 @@ def _atom(variable: str | None, operator: str, value: str) -> Atom | None:
     if operator in ("==", "!="):
         compare = eq if operator == "==" else ne
         if variable == "extra":
-            # Whoever asks for `with_cuda` gets what METADATA calls `with-cuda`.
-            wanted = _normalized(value)
-            return variable, lambda text: compare(_normalized(text), wanted)
+            # PEP 685: METADATA of jax writes `with_cuda` and `with-cuda` for the same extra.
+            value = canonical_name(value)
+            return variable, lambda text: compare(canonical_name(text), value)
         return variable, lambda text: compare(text, value)
     # What another operator means of a text, only packaging knows.
+    if variable == "extra":
+        return None
     if operator == "in":
         return variable, lambda text: text in value
     if operator.startswith("not"):
         return variable, lambda text: text not in value
     return None
-
-
-def _normalized(extra: str) -> str:
-    return re.sub(r"[-_.]+", "-", extra).lower()

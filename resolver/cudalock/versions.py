@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NewType
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from cudalock.plain import read_marker, read_requirement
+from cudalock.plain import canonical_name, read_marker, read_requirement
 
 if TYPE_CHECKING:
     from datetime import date
@@ -74,8 +74,7 @@ _PARTS = re.compile(
 
 def canonical(name: str) -> ProjectName:
     """Normalize a project's name (PEP 503): `Flash_Attn` is `flash-attn`."""
-    # As packaging.utils has it, which imports all of packaging.
-    return ProjectName(re.sub(r"[-_.]+", "-", name).lower())
+    return ProjectName(canonical_name(name))
 
 
 def has_long_number(text: str) -> bool:

@@ -463,6 +463,54 @@ def test_an_update_needs_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "cannot update `requirements.txt`: it pins nothing of these lines" in errors
 
 
+def test_a_dockerfile_for_each_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the lock that it copies, under names that `check` knows."""
+    monkeypatch.chdir(tmp_path)
+    words = "solve --torch 2.9 --cuda cpu --cuda 12.8 --platform linux --python 3.12 --offline"
+    status, _, errors = run(*shlex.split(f"{words} -o Dockerfile"))
+    assert status == 0, errors
+    assert "install: docker build -f Dockerfile.cu128 -t IMAGE ." in errors
+    names = {path.name for path in tmp_path.iterdir()}
+    docker = {f"Dockerfile.{line}" for line in ("cpu", "cu128")}
+    assert names == docker | {f"requirements.docker.{line}.txt" for line in ("cpu", "cu128")}
+    for name in docker:
+        (copied,) = re.findall(r"^COPY (requirements\S+)", (tmp_path / name).read_text(), re.M)
+        assert copied in names
+    status, output, errors = run("check", *sorted(docker), "--offline")
+    assert (status, output) == (0, ""), errors
+
+
+@pytest.mark.parametrize(
+    ("goal", "flags"),
+    [
+        ("torch 2.9 for CPU and cu128", "--cuda cpu --cuda 12.8"),
+        ("torch 2.9 for CUDA 12.6 and 13.0", "--cuda 12.6 --cuda 13.0"),
+        ("torch 2.9 for CUDA 12.6, 12.8 and 13.0", "--cuda 12.6 --cuda 12.8 --cuda 13.0"),
+        ("torch 2.9 with CUDA 12.8 and ROCm 6.4", "--cuda 12.8 --accelerator rocm6.4"),
+        ("torch 2.9 for CUDA 12.6, 3.12", "--cuda 12.6"),
+    ],
+)
+def test_lines_in_other_words(goal: str, flags: str) -> None:
+    words = ["solve", goal, "--platform", "linux", "--offline"]
+    status, output, errors = run(*words)
+    assert flags in output + errors
+    assert status == (0 if "3.12" in goal else 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["torch 2.9 with and without CUDA"], "`with and without CUDA` is two locks: name both"),
+        (["--torch", "2.9", "--cuda", "cpu,12.8"], "hint: --cuda cpu --cuda 12.8"),
+        (["--torch", "2.9", "--cuda", "12,4"], "invalid CUDA version `12,4`"),
+    ],
+)
+def test_lines_that_are_no_goal(words: list[str], says: str) -> None:
+    status, _, errors = run("solve", *words, "--platform", "linux", "--offline")
+    assert status == 2
+    assert says in errors
+
+
 def test_lines_in_words_are_hinted() -> None:
     """A phrase has one lock; the command with a line for each was solved."""
     status, _, errors = run("solve", "torch 2.9 for CPU and cu128", *shlex.split(BOTH), "--offline")
@@ -502,6 +550,7 @@ def test_the_line_on_the_real_package_index(
         ("--as groups -o requirements.txt", "the format requirements has no groups"),
         ("--as files -o pyproject.toml", "uv has all lines of a project in one file"),
         ("-q", "several lines are several files, and `-o` has to name them"),
+        ("-o pixi.toml", "a pixi.toml is one project, and a folder has one"),
         ("--keep all", "`--keep` is for one environment"),
     ],
 )

@@ -15,7 +15,7 @@ from zipfile import ZipFile
 
 from cudalock.errors import BadFile, NothingFound, NotNeeded, OutputError, SourceMissing
 from cudalock.files import read_member, read_small, stays_inside, write_atomically
-from cudalock.text import read_number
+from cudalock.text import read_json, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -206,9 +206,9 @@ class _Record(NamedTuple):
     @classmethod
     def read(cls, path: Path) -> _Record:
         try:
-            document = json.loads(read_small(path))
+            document = read_json(read_small(path))
             record = cls(dict(document["files"]), list(document["folders"]))
-        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise BadFile(f"`{path}` cannot be read: {error}") from None
         if not all(stays_inside(str(name)) for name in (*record.files, *record.folders)):
             raise BadFile(f"`{path}` names files outside its folder")

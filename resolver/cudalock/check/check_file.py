@@ -303,10 +303,10 @@ class _Checker:
     def _is_meant(self, judged: Judged, own: Sequence[Target], lines: set[int]) -> bool:
         """Whether the file may be for the platform of a judgement: each pin of the lines that
         fails there by itself works with another of the platform's Pythons (`own`)."""
-        alone = [clash for clash in judged.errors if len(clash.members) == 1]
+        single = [clash for clash in judged.errors if len(clash.members) == 1]
         return all(
             any(self._may_work(target, judged.group, [clash], lines) for target in own)
-            for clash in alone
+            for clash in single
             if clash.target_dependent
         )
 
@@ -395,7 +395,9 @@ class _Checker:
     def findings(self, judged: Judged) -> Iterator[Finding]:
         """What was found on a target, where it stands and is not silenced."""
         for clash in judged.clashes:
-            lines = [each.origin for each in clash.members if isinstance(each.origin, Declared)]
+            lines = [
+                member.origin for member in clash.members if isinstance(member.origin, Declared)
+            ]
             place = _place(clash)
             if place is not None and not any(line.is_ignored(clash.finding.code) for line in lines):
                 finding = replace(clash.finding, place=place)
@@ -455,8 +457,10 @@ def _place(clash: PinConflict) -> Place | None:
 
 def _in_order(findings: Sequence[Finding], file: ProjectFile) -> list[Finding]:
     """Each once, by file and place, the worst first where several stand in one place."""
-    order = {name: at for at, name in enumerate(dict.fromkeys(each.name for each in file.files()))}
-    unique = {(each.code, each.place, each.members): each for each in reversed(findings)}
+    order = {name: at for at, name in enumerate(dict.fromkeys(part.name for part in file.files()))}
+    unique = {
+        (finding.code, finding.place, finding.members): finding for finding in reversed(findings)
+    }
 
     def key(finding: Finding) -> tuple[int, int, int, int, str, str]:
         place = finding.place
@@ -464,12 +468,12 @@ def _in_order(findings: Sequence[Finding], file: ProjectFile) -> list[Finding]:
         return (*where, SEVERITIES.index(finding.severity), finding.code, finding.sentence)
 
     silenced = _silencing(file)
-    reported = [each for each in unique.values() if not silenced(each)]
+    reported = [finding for finding in unique.values() if not silenced(finding)]
     return sorted(reported, key=key)
 
 
 def _silencing(file: ProjectFile) -> Callable[[Finding], bool]:
-    by_place = {entry.place: entry for entry in file.everything() if entry.ignored}
+    by_place = {declared.place: declared for declared in file.everything() if declared.ignored}
 
     def is_silenced(finding: Finding) -> bool:
         line = by_place.get(finding.place) if finding.place else None

@@ -68,6 +68,7 @@ class OpenRequirements:
             for pin in self._pinned
             if pin.group in beside
         }
+        # What the pins themselves require of it narrows the choice as the line does.
         stated = [requirement.specifier] if requirement.specifier else []
         required = [
             specifier
@@ -92,6 +93,7 @@ class OpenRequirements:
     def _by_conda(self) -> dict[str, str]:
         """The versions of the stack's projects that conda installs, and pip does not replace by a
         pin."""
+        # pip installs after conda, so that its own pin of a project is what stays.
         by_pip = {line.name for line in self._everything if line.manager == "pypi" and line.version}
         return {
             line.name: version
@@ -138,6 +140,7 @@ class OpenRequirements:
             name = requirement.name
             if name in names or name in reported or requirement.specifier:
                 continue
+            # A pin of another extra is not installed with it.
             beside = self._file.wanted_with(requirement.group)
             neighbours = sorted({pin.name for pin in pinned if pin.group in beside})
             if neighbours and not self._has_no_choice(name, pinned):

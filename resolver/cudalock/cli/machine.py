@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cudalock.errors import CudalockError, OtherProject, SeveralAccelerators
+from cudalock.matrix.phrases import DRIVER
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 from cudalock.text import shell_command
@@ -14,7 +16,7 @@ from cudalock.text import shell_command
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cudalock.cli.options import GoalOptions
+    from cudalock.cli.options import GoalOptions, Likely
     from cudalock.environment.gpu import Machine, Probe
     from cudalock.goals import Query, Request
     from cudalock.matrix.matrix import Matrix
@@ -43,7 +45,36 @@ def read_queries(options: GoalOptions, universe: Universe) -> tuple[Query, ...]:
         ) from None
     if not options.quiet:
         local.report(target for _, target in queries)
-    return queries
+    return _as_likely(queries, options.likely, universe) if options.likely else queries
+
+
+def _as_likely(queries: tuple[Query, ...], likely: Likely, universe: Universe) -> tuple[Query, ...]:
+    """Return the queries with what is likely, and a note of it, where they have a solution; without
+    it where they have none, since nobody stated it."""
+    from cudalock.goals import parse_accelerator
+    from cudalock.resolution.find import find
+
+    says = []
+    assumed = queries
+    if likely.driver:
+        says.append(f"driver {likely.driver} is assumed: `--driver` is for another")
+    if likely.cuda_major:
+        major = int(likely.cuda_major)
+        wish = parse_accelerator(f">={major},<{major + 1}", CUDA.name)
+        assumed = tuple((replace(goal, accelerator=wish), target) for goal, target in assumed)
+        says.append(f"a build for CUDA {major} is assumed: `--cuda` is for another")
+    assumed = tuple(
+        (
+            replace(goal, notes=(*goal.notes, "; ".join(says))),
+            replace(target, driver=likely.driver, stated=target.stated | {DRIVER})
+            if likely.driver
+            else target,
+        )
+        for goal, target in assumed
+    )
+    if not says:
+        return queries
+    return assumed if all(find(*query, universe) is not None for query in assumed) else queries
 
 
 def _solved_hint(

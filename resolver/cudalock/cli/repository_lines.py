@@ -163,7 +163,8 @@ def _of_its_lock(options: GenerateOptions) -> GenerateOptions:
     path = Path(options.output.output or "")
     # The file of any line has the command that makes all of them.
     of_line = load_format(options.output.format).of_line
-    files = [path, *sorted(path.parent.glob(of_line(path.name, "*")))]
+    further = path.parent.glob(of_line(path.name, "*")) if of_line is not None else ()
+    files = [path, *sorted(further)]
     for file in files:
         with suppress(BadFile):
             recorded = find_command(read_file(file).text)
@@ -174,7 +175,7 @@ def _of_its_lock(options: GenerateOptions) -> GenerateOptions:
 
 def _held(line: RepositoryLine, queries: Sequence[Query], universe: Universe) -> Held | None:
     """Return the pins that an updated lock has of a line; None where it has no such line."""
-    from cudalock.cli.lines import FILES, lines_as
+    from cudalock.cli.lines import FILES, lines_as, of_line
     from cudalock.generate.update_lock import read_held, read_held_line
 
     output = line.options.output
@@ -187,7 +188,7 @@ def _held(line: RepositoryLine, queries: Sequence[Query], universe: Universe) ->
         return held if held.pins else None
     # `check` names the file of one line, and every other command that of the project.
     for base in (path, _without_line(path, name)):
-        file = base.with_name(load_format(output.format).of_line(base.name, name))
+        file = base.with_name(of_line(load_format(output.format), base.name, name))
         if file.is_file():
             return read_held(file, universe.matrix)
     return None

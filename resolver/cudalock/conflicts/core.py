@@ -148,6 +148,7 @@ class Conflict:
         """The requirements of the goal that a proof of the search rests on, as one core."""
         # A problem that is not wide: the proof is that of the query itself.
         problem = Problem(self.problem.goal, self.problem.target, self.problem.universe)
+        # The proof names projects, and the user knows requirements.
         blamed = frozenset(blocker.name for blocker in Blame(Search(problem)).of_no_solution())
         required = [element for element in self.elements if element.kind == "goal"]
         in_proof = [

@@ -312,7 +312,7 @@ class NotInChannels(Statement):
     @property
     def says(self) -> str:
         if self.is_cuda_on_mac:
-            return "of CUDA is asked for on a Mac, and there is none: macOS has no CUDA"
+            return "of CUDA is requested on a Mac, and there is none: macOS has no CUDA"
         which = f"{self.version} is" if self.version else "is"
         return f"{which} in none of the channels that conda searched, for this platform"
 

@@ -7,7 +7,6 @@ Programs are those of PATH's absolute folders, each with a time limit and a boun
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.files import find_program
 from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import ROCM, gpu_of
+from cudalock.text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,7 +131,7 @@ def _properties(path: Path) -> dict[str, int]:
 
 def _of_text(text: str, architecture_of: Callable[[str], str | None]) -> Iterator[DetectedGpu]:
     try:
-        document = json.loads(text)
+        document = read_json(text)
     except ValueError:
         return
     # Builds are chosen by architecture, so that two cards of one are one answer.

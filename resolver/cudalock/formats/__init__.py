@@ -136,8 +136,9 @@ class Format(NamedTuple):
     """Return the further files that belong beside it: their texts by name."""
     companion_names: Callable[[str], tuple[str, ...]] = _no_names
     """Return the names that such files may have, by the name of the file itself."""
-    of_line: Callable[[str, str], str] = _of_line
-    """Return the name of one line's file for the name of a project's lock and that of the line."""
+    of_line: Callable[[str, str], str] | None = _of_line
+    """Return the name of one line's file for the name of a project's lock and that of the line;
+    None where the tool reads files of one name."""
     lines: str | None = None
     """the module that writes several lines into one file, and defines `LINES`; None where each line
     has to have its own file"""

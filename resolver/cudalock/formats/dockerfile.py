@@ -128,6 +128,14 @@ def lock_name(filename: str | None, part: str = "") -> str:
     return ".".join(["requirements", "docker", *middle, *([part] if part else []), "txt"])
 
 
+def of_line(filename: str, line: str) -> str:
+    """Return `Dockerfile.cu126` for `Dockerfile`, and `app-cu126.Dockerfile` for
+    `app.Dockerfile`."""
+    stem, dot, suffix = filename.rpartition(".")
+    is_last = suffix.lower() in _NAMES and bool(dot)
+    return f"{stem}-{line}.{suffix}" if is_last else f"{filename}.{line}"
+
+
 def companions(lock: Lock, options: WriteOptions) -> Mapping[str, str]:
     """Return the files that the Dockerfile copies: the lock, and what a build needs before it."""
     if lock.installer is not None:
@@ -570,4 +578,5 @@ FORMAT: Final = Format(
     needs_matrix=True,
     companions=companions,
     companion_names=companion_names,
+    of_line=of_line,
 )

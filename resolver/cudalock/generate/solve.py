@@ -215,6 +215,7 @@ def _with_lines(step: Step) -> Step:
 def _lines_on(name: str, goal: Goal) -> tuple[str, ...]:
     """Return the lines that limit a project, else those that require it."""
     about = [one for one in (*goal.requirements, *goal.constraints) if one.name == name]
+    # An edit of a line without a version changes nothing.
     limiting = [one for one in about if one.specifier] or about
     return tuple(dict.fromkeys(line for one in limiting for line in one.lines))
 

@@ -248,6 +248,7 @@ def _goal(
         )
         for row in LIBRARIES.values()
     }
+    # A toolkit or cuDNN alone is a goal: people lock the CUDA compiler for a build.
     if not requirements and toolkit is None and not any(libraries.values()):
         raise _nothing_asked(bool(requests))
     return Goal(

@@ -111,7 +111,7 @@ class CodeList:
         """A line for each."""
         width = max(len(rule.severity) for rule in self.rules)
         lines = [f"{rule.code}  {rule.severity:{width}}  {rule.summary}" for rule in self.rules]
-        return "\n".join([*lines, "", "`cudalock explain CODE` tells more"]) + "\n"
+        return "\n".join([*lines, "", "`cudalock explain CODE` describes one"]) + "\n"
 
     def document(self) -> dict[str, Any]:
         """`codes`, each with `code`, `name`, `severity`, `summary` and `fixable`."""

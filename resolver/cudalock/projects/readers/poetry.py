@@ -32,7 +32,7 @@ def declared(file: TomlFile, known: list[Declared]) -> list[Declared]:
     """The entries of every group. An entry of `[project]` (`known`) only gets its sources and
     markers from here, as in Poetry."""
     extras = _extras(file)
-    urls = {each.name: each.url for each in indexes(file)}
+    urls = {index.name: index.url for index in indexes(file)}
     requirements = list(_table(file, (*_POETRY, "dependencies"), None, extras, urls))
     added: dict[str, list[Declared]] = {}
     for requirement in requirements:
@@ -43,10 +43,14 @@ def declared(file: TomlFile, known: list[Declared]) -> list[Declared]:
         requirements += _table(file, key, f"group:{canonical(group)}", {}, urls)
     if not file.table(*_POETRY):
         return known
-    result = [each for entry in known for each in _enriched(entry, added.get(entry.name, ()))]
-    names = {each.name for each in known}
-    result += [each for each in requirements if each.name not in names]
-    return [part for each in result for part in _by_extra(each, extras)]
+    result = [
+        requirement
+        for stated in known
+        for requirement in _enriched(stated, added.get(stated.name, ()))
+    ]
+    names = {requirement.name for requirement in known}
+    result += [requirement for requirement in requirements if requirement.name not in names]
+    return [part for requirement in result for part in _by_extra(requirement, extras)]
 
 
 def _enriched(known: Declared, entries: Sequence[Declared]) -> list[Declared]:
@@ -59,11 +63,11 @@ def _enriched(known: Declared, entries: Sequence[Declared]) -> list[Declared]:
     if (known.group or "").startswith("group:"):
         return [known]
     enriched = [
-        replace(known, index=each.index or known.index, marker=both(known.marker, each.marker))
-        for each in entries
+        replace(known, index=entry.index or known.index, marker=both(known.marker, entry.marker))
+        for entry in entries
     ]
     # With no entry that may count Poetry takes the requirement as it stands.
-    return [each for each in enriched if _may_count(each)] or [known]
+    return [entry for entry in enriched if _may_count(entry)] or [known]
 
 
 def _may_count(requirement: Declared) -> bool:
@@ -84,11 +88,18 @@ def _by_extra(requirement: Declared, extras: Mapping[str, Sequence[str]]) -> Ite
     elif group is None and with_extras(marker, frozenset()) is not None:
         yield requirement
     else:
-        named: Sequence[str] = sorted(extras_of(marker)) if group is None else [own]
+        is_grouped = group is not None and not group.startswith(_EXTRA)
+        named: Sequence[str] = [own]
+        if group is None or is_grouped:
+            named = sorted(extras_of(marker))
         for extra in listing if own in listing else named:
             left = with_extras(marker, frozenset({extra}))
             if left is not None:
-                yield replace(requirement, marker=left or None, group=f"{_EXTRA}{extra}")
+                # A group is requested beside its extra: `--with gpu --extras gpu`.
+                place = group if is_grouped else f"{_EXTRA}{extra}"
+                yield replace(requirement, marker=left or None, group=place)
+                if is_grouped:
+                    return
 
 
 def sources(file: TomlFile) -> Iterator[Source]:
