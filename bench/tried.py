@@ -60,9 +60,9 @@ def try_environment(environment: Environment, folder: Path) -> list[tuple[Pair, 
     interpreter = find_interpreter(environment.python)
     if interpreter is None:
         return [(pair, f"no Python {environment.python} at hand") for pair in environment.pairs]
-    cache = ["--cache-dir", folder / "cache"]
+    cache: list[str | Path] = ["--cache-dir", folder / "cache"]
     python = venv / "bin" / "python"
-    install = ["uv", "pip", "install", "-q", *cache, "--python", python]
+    install: list[str | Path] = ["uv", "pip", "install", "-q", *cache, "--python", python]
     made = run(["uv", "venv", "-q", *cache, "--python", interpreter, venv], 300)
     if not made.status and environment.install:
         made = run([*install, *environment.install.split()], INSTALL_SECONDS, variables)

@@ -73,7 +73,7 @@ class LateFiles:
                 Path(path).write_bytes(content)
 
 
-def unpacked(pack: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+def unpacked(pack: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[str, bytes]]:
     """Yield the files of a pack: the length of a table, the table, and their contents.
 
     One after the other: all of them at once would stay with the browser's memory.

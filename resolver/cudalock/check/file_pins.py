@@ -13,6 +13,7 @@ from cudalock.compat.installed import plain_indexes
 from cudalock.compat.pins import PinnedProject
 from cudalock.compat.wheels import PinWheels, variant_of, wheel_tags
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.projects.model import Declared
 from cudalock.projects.syntax.pep508 import may_hold
 from cudalock.targets.tags import best_wheel
 from cudalock.urls import file_of
@@ -20,7 +21,7 @@ from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
-    from cudalock.projects.model import Declared, LockedFile, ProjectFile, Source
+    from cudalock.projects.model import LockedFile, ProjectFile, Source
     from cudalock.targets import Target
 
 _WHEEL = ".whl"
@@ -300,7 +301,7 @@ def _without_alternatives(pins: list[PinnedProject]) -> list[PinnedProject]:
     """
     locked: dict[str, set[str]] = {}
     for pin in pins:
-        if pin.origin is not None and pin.origin.role == "locked":
+        if isinstance(pin.origin, Declared) and pin.origin.role == "locked":
             locked.setdefault(pin.name, set()).add(pin.specifier)
     several = {name for name, specifiers in locked.items() if len(specifiers) > 1}
     return [pin for pin in pins if pin.name not in several]

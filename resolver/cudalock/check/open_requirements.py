@@ -41,7 +41,9 @@ class OpenRequirements:
         `target` is the one that the file was judged on first; None if it was on none.
         """
         reported = set()
-        for requirement in filter(_is_open, self._everything) if target is not None else ():
+        for requirement in filter(_is_open, self._everything):
+            if target is None:
+                break
             failing = self._failing(requirement, target)
             for finding in (*failing, *self._replacing(requirement, target)):
                 reported.add(requirement.name)

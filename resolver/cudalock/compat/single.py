@@ -23,6 +23,7 @@ from cudalock.findings import RULES, Finding, Severity
 from cudalock.matrix.facts import DIST
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.matrix.sources import PURE
+from cudalock.projects.model import Declared
 from cudalock.resolution.wheels import best_wheel
 from cudalock.targets import PYTHONS
 from cudalock.targets.accelerators import BUILT_FOR
@@ -300,7 +301,8 @@ class SinglePinJudge:
 
     def _from_package_index(self, pin: PinnedProject) -> str:
         """How a file takes a project from the package index on the target, and elsewhere not."""
-        if pin.origin is not None and pin.origin.index is None and pin.takes_highest:
+        is_unsent = isinstance(pin.origin, Declared) and pin.origin.index is None
+        if is_unsent and pin.takes_highest:
             # One line of options is for all projects of a requirements file.
             return (
                 "`--extra-index-url` in the place of `--index-url`, so that the package index is"

@@ -210,7 +210,7 @@ def _read_goal(table: dict[str, Any]) -> Goal:
 
     toolkit = table["toolkit"]
     # A lock of before has not every key: `allow_build` and `skip` came later.
-    fields_of_goal = {
+    fields_of_goal: dict[str, Any] = {
         name: tuple(stated) if isinstance(stated, list) else stated
         for name, stated in _known(Goal, table).items()
     }

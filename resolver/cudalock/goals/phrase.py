@@ -762,7 +762,7 @@ class _Reader:
     def _is_another_cuda(self, text: str) -> bool:
         """Return whether a version goes on with those of CUDA: "CUDA 12.6 and 13.0"."""
         read = [token for token in self.before if token.kind != "joiner"]
-        stated = self.texts.get(DEFAULT.name, ())
+        stated = self.texts.get(DEFAULT.name, [])
         is_listed = bool(self.before) and self.before[-1].kind == "joiner"
         follows = bool(read and stated) and read[-1].text == stated[-1]
         return is_listed and follows and re.fullmatch(_CUDA_VERSION, text) is not None

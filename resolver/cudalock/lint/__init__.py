@@ -53,7 +53,8 @@ def new_defects(before: Matrix, after: Matrix, names: Collection[str]) -> list[D
     """
     of_rows = tuple(partial(check, names=names) for check in rows.LINTS)
     found: set[Defect] = set()
-    for check in (*of_rows, *curated.LINTS, *agreement.LINTS):
+    checks: tuple[Lint, ...] = (*of_rows, *curated.LINTS, *agreement.LINTS)
+    for check in checks:
         defects = lint(after, (check,))
         # Where there are none, nothing needs comparing, which takes as long again.
         found.update(set(defects).difference(lint(before, (check,))) if defects else ())
