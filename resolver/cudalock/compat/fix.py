@@ -277,6 +277,9 @@ def _is_reachable(old: PinnedProject, candidate: Candidate) -> bool:
 
 def _changed_pin(change: PinChange) -> PinnedProject:
     indexes = None if change.url else change.old.indexes
+    if indexes is not None and change.index_id is not None:
+        # The fix names the index that it needs.
+        indexes |= {change.index_id}
     return change.old._replace(specifier=change.specifier, file=None, indexes=indexes)
 
 
