@@ -87,7 +87,7 @@ def _within_major(
     """Return what is wanted, without another major version than the one there if one of its
     releases will do: NumPy 1.23 becomes 1.26 before 2.2."""
     major = there.version.partition(".")[0]
-    if not major.isdecimal() or major == "0":
+    if not major.isdecimal():
         return wanted
     near = wanted & SpecifierSet(f"<{int(major) + 1}")
     releases = subject.matrix.versions(there.name)
