@@ -21,6 +21,9 @@ from tests.recorded import MAIN, RecordedIndex
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# While tests are collected nothing that is made goes.
+gc.disable()
+
 os.environ["CUDALOCK_NO_DETECT"] = "1"
 """What a test's machine has is not what the tests are about; those that are hand in a probe."""
 
@@ -97,6 +100,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Keep the collector from looking at eleven thousand tests, and the matrix, again and again: a
     tenth of the time."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
@@ -107,6 +111,14 @@ def embedded_matrix() -> Iterator[None]:
     """The embedded matrix is read once in a process, whatever command asks for it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Matrix, "load", loading_once())
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting() -> Iterator[None]:
+    """A request that fails is made again at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cudalock.indexes.client.BACK_OFF", 0)
         yield
 
 

@@ -6,8 +6,9 @@ something else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
+
+from cudalock.records import NamedTuple, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,13 +9,13 @@ would be.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlunsplit
 
 from cudalock.errors import Contradiction, UsageError
 from cudalock.names import nearest
+from cudalock.records import NamedTuple, dataclass, field
 from cudalock.text import did_you_mean
 from cudalock.urls import hide_credentials, is_splittable, split, without_credentials
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cudalock.records import replace
 from cudalock.resolution.find import find
 from cudalock.resolution.joint import Unsolvable, find_joint
 

@@ -12,14 +12,18 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import cache
 from threading import Lock
-from typing import Final, NewType
+from typing import TYPE_CHECKING, Final, NewType
 
-from packaging.markers import InvalidMarker, Marker, UndefinedComparison
-from packaging.requirements import InvalidRequirement
-from packaging.requirements import Requirement as ParsedRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
+
+from cudalock.plain import canonical_name, read_marker, read_requirement
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from packaging.markers import Marker
+    from packaging.requirements import Requirement
 
 ProjectName = NewType("ProjectName", str)
 """A project's canonical name (PEP 503): `flash-attn`."""
@@ -70,7 +74,7 @@ _PARTS = re.compile(
 
 def canonical(name: str) -> ProjectName:
     """Normalize a project's name (PEP 503): `Flash_Attn` is `flash-attn`."""
-    return ProjectName(canonicalize_name(name))
+    return ProjectName(canonical_name(name))
 
 
 def has_long_number(text: str) -> bool:
@@ -107,12 +111,71 @@ def is_specifier(text: str) -> bool:
     return True
 
 
+class ParsedMarker:
+    """A PEP 508 marker, read by packaging where it is not plain."""
+
+    __slots__ = ("_plain", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._plain = read_marker(text)
+
+    def evaluate(self, environment: Mapping[str, str]) -> bool:
+        """Return whether it holds in an environment (PEP 508 marker values).
+
+        Raises UndefinedComparison and UndefinedEnvironmentName.
+        """
+        is_met = None if self._plain is None else self._plain.evaluate(environment)
+        return parse_marker(self._text).evaluate(dict(environment)) if is_met is None else is_met
+
+    def __str__(self) -> str:
+        return str(parse_marker(self._text))
+
+
+class ParsedRequirement:
+    """A PEP 508 requirement."""
+
+    __slots__ = ("_specifier", "extras", "marker", "name", "url")
+
+    def __init__(
+        self, name: str, extras: Iterable[str], specifier: str, url: str | None, marker: str | None
+    ) -> None:
+        self.name = name
+        self.extras = frozenset(extras)
+        self.url = url
+        self.marker = None if marker is None else ParsedMarker(marker)
+        self._specifier = specifier
+
+    @property
+    def specifier(self) -> SpecifierSet:
+        return specifier_set(self._specifier)
+
+    def __str__(self) -> str:
+        extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
+        url = f" @ {self.url}" if self.url else ""
+        marker = f"{' ' if url else ''}; {self.marker}" if self.marker else ""
+        return f"{self.name}{extras}{self.specifier}{url}{marker}"
+
+
 @cache
 def parse_requirement(text: str) -> ParsedRequirement:
     """Parse a PEP 508 requirement. Raises InvalidRequirement."""
+    plain = None if has_long_number(text) else read_requirement(text)
+    if plain is not None and len(plain.name) <= LONGEST_NAME and is_specifier(plain.specifier):
+        return ParsedRequirement(plain.name, plain.extras, plain.specifier, None, plain.marker)
+    parsed = _parse_requirement(text)
+    marker = None if parsed.marker is None else str(parsed.marker)
+    return ParsedRequirement(parsed.name, parsed.extras, str(parsed.specifier), parsed.url, marker)
+
+
+def _parse_requirement(text: str) -> Requirement:
+    """Parse a requirement that is not plain, or none at all. Raises InvalidRequirement."""
+    from packaging.markers import InvalidMarker
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         with _PARSING:
-            requirement = ParsedRequirement(text)
+            requirement = Requirement(text)
         if len(requirement.name) > LONGEST_NAME:
             raise InvalidRequirement("its name is too long")
         # A URL may have any number. To write two specifiers is to compare them, which fails.
@@ -141,6 +204,8 @@ def normalized_requirement(text: str) -> str:
 @cache
 def parse_marker(text: str) -> Marker:
     """Parse a PEP 508 marker. Raises InvalidMarker."""
+    from packaging.markers import InvalidMarker, Marker
+
     if has_long_number(text):
         raise InvalidMarker("a number of the marker is too long")
     try:
@@ -172,6 +237,8 @@ def _check_comparisons(marker: Marker) -> None:
 
     packaging notices such a comparison when it evaluates it.
     """
+    from packaging.markers import InvalidMarker, UndefinedComparison
+
     try:
         marker.evaluate(dict(_ANYWHERE))
     except UndefinedComparison as error:
@@ -183,8 +250,16 @@ def holds(marker: str | None, environment: Mapping[str, str]) -> bool:
 
     Raises InvalidMarker, UndefinedComparison and UndefinedEnvironmentName.
     """
+    if marker is None:
+        return True
+    plain = None if has_long_number(marker) else read_marker(marker)
+    is_met = None if plain is None else plain.evaluate(environment)
+    if is_met is not None:
+        return is_met
+    from packaging.markers import InvalidMarker
+
     try:
-        return marker is None or parse_marker(marker).evaluate(dict(environment))
+        return parse_marker(marker).evaluate(dict(environment))
     except RecursionError:
         raise InvalidMarker("it is nested too deeply") from None
 
@@ -202,6 +277,8 @@ def project_and_version(file: str) -> tuple[ProjectName, Version]:
 
     Raises InvalidWheelFilename.
     """
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
     if has_long_number(file):
         raise InvalidWheelFilename("a number of the file name is too long")
     name, version, _, _ = parse_wheel_filename(file)
@@ -237,6 +314,19 @@ def leading_name(text: str) -> ProjectName:
 def is_prerelease(version: str) -> bool:
     """Return whether a version is an alpha, beta, release candidate or development release."""
     return parse_version(version).is_prerelease
+
+
+def day_of_nightly(version: Version) -> date | None:
+    """Return the day of a build of one day, `2.12.0.dev20260301`; None for any other version."""
+    from datetime import date
+
+    digits = str(version.dev or "")
+    if len(digits) != len("20260301"):
+        return None
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
 
 
 def names_prerelease(specifiers: Iterable[str]) -> bool:
@@ -294,7 +384,7 @@ def readable_requirement(text: str) -> str | None:
     """
     try:
         parse_requirement(text)
-    except InvalidRequirement:
+    except ValueError:  # InvalidRequirement, whose import takes long
         parts = _PARTS.fullmatch(text)
         specifier = parts and readable_specifier(parts["specifier"].strip().strip("()"))
         if not parts or specifier is None:

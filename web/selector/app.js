@@ -385,6 +385,8 @@ async function paste(event, place, question, view_of) {
     show(node, view_of(answer));
     node.removeAttribute("aria-busy");
     say(node.querySelector(".chip").textContent);
+    // Below the field on a phone: what was asked for must not have to be looked for.
+    node.scrollIntoView({ block: "nearest" });
     document.documentElement.dataset.pasted = answer.answer;
   } catch (error) {
     if (error) failed(node, error);

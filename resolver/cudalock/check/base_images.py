@@ -8,9 +8,8 @@ release replaces it, and all else that was compiled beside it breaks.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.check.source_builds import command_at
 from cudalock.compat.base_image import framework_version
@@ -18,6 +17,7 @@ from cudalock.compat.pins import PinConflict
 from cudalock.compat.tied import build_command, tying_facts
 from cudalock.findings import RULES, Finding
 from cudalock.projects.model import Declared
+from cudalock.records import NamedTuple, replace
 from cudalock.versions import accepts, is_prerelease
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cudalock.findings import Severity
     from cudalock.matrix.images import Base
     from cudalock.matrix.matrix import Matrix
-    from cudalock.projects.model import Place, ProjectFile, Said
+    from cudalock.projects.model import Place, ProjectFile, StatedValue
 
 CODE: Final = "CL205"
 UNKNOWN: Final = "CL105"
@@ -143,7 +143,7 @@ class BaseImages:
                 yield Finding(UNKNOWN, RULES[UNKNOWN].severity, says, place=image.place)
 
     @property
-    def _images(self) -> Iterator[Said]:
+    def _images(self) -> Iterator[StatedValue]:
         seen = set()
         for part in self._file.files():
             for stage in part.stages:
@@ -347,7 +347,7 @@ class BaseImages:
         )
 
 
-def python_of(file: ProjectFile, matrix: Matrix) -> Said | None:
+def python_of(file: ProjectFile, matrix: Matrix) -> StatedValue | None:
     """Return the Python of the images that a Dockerfile starts from, None where they differ, or
     the file states one itself."""
     if not file.stages or file.python is not None:

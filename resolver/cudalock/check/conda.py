@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.check.unpinned import usable
 from cudalock.compat.pins import PinConflict, PinnedProject
 from cudalock.compat.wheels import PinWheels
 from cudalock.findings import Finding
 from cudalock.projects.model import Declared
+from cudalock.records import NamedTuple, replace
 from cudalock.targets.accelerators import CUDA
 from cudalock.versions import accepts, canonical, is_version, specifier_set
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.check.check_file import check_file
 from cudalock.check.selection import EVERYTHING, Selection
 from cudalock.check.source_fix import source_fixes
 from cudalock.projects.model import Declared, Place
 from cudalock.projects.read import read_file
+from cudalock.records import NamedTuple
 
 if TYPE_CHECKING:
     from cudalock.check.check_file import Checked

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.files import slashed
 from cudalock.findings import SEVERITIES, Finding
+from cudalock.records import NamedTuple
 from cudalock.text import one_line, visible
 
 if TYPE_CHECKING:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cudalock.errors import UnknownName
 from cudalock.findings import RULES
 from cudalock.names import likely_names
+from cudalock.records import NamedTuple, dataclass
 from cudalock.text import did_you_mean
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +11,7 @@ from cudalock.compat.unbuilt import SOURCE_ONLY
 from cudalock.files import read_limited
 from cudalock.projects.kinds import MEGABYTE
 from cudalock.projects.model import Declared
+from cudalock.records import replace
 from cudalock.versions import canonical, pins_exactly
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def offered_in_extra(clash: PinConflict, file: ProjectFile, framework: str) -> P
     if not is_extra or not is_open or owner is None or not _is_published(owner):
         return clash
     fix = (
-        "keep it an extra, and tell users to add a wheel to their environment: `cudalock solve"
+        "keep it an extra, and advise users to add a wheel to their environment: `cudalock solve"
         f" --keep {framework} {declared.name}`; published metadata takes no URL"
     )
     return clash._replace(finding=replace(clash.finding, severity="warning", fix=fix), changes=())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cudalock.check.other_projects import name_findings
@@ -20,6 +19,7 @@ from cudalock.matrix.universe import ClosedUniverse
 from cudalock.names import nearest
 from cudalock.projects.syntax.markers import can_hold
 from cudalock.projects.syntax.pep508 import may_hold
+from cudalock.records import replace
 from cudalock.targets import LIKELY_PYTHONS, Target, parse_platform, platform_words
 from cudalock.urls import file_of
 

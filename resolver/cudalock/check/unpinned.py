@@ -6,10 +6,11 @@ beside `torch==2.1.2` becomes one that switches torch off.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cudalock.compat.in_force import facts_in_force, is_met
 from cudalock.matrix.facts import VERSION
+from cudalock.records import NamedTuple
 from cudalock.resolution.wheels import best_wheel
 from cudalock.versions import accepts, is_prerelease, is_version
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from cudalock.errors import Contradiction, GaveUp
 from cudalock.findings import RULES, Finding
+from cudalock.records import replace
 from cudalock.text import either, listed, shell_command
 
 if TYPE_CHECKING:

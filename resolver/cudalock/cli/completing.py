@@ -6,7 +6,9 @@ A press of the tab key waits for this, so it reads the matrix's files and runs n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+from cudalock.records import NamedTuple
 
 if TYPE_CHECKING:
     import click

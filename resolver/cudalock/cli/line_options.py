@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cudalock.errors import Contradiction
 from cudalock.goals import line_requests
+from cudalock.records import replace
 
 if TYPE_CHECKING:
     from cudalock.cli.options import GoalOptions

@@ -6,9 +6,8 @@ A flag that is given wins over `[tool.cudalock]` of pyproject.toml, that over th
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +19,7 @@ from cudalock.formats import FORMATS, INSTALLERS, format_of
 from cudalock.goals import Request, RequestedProject
 from cudalock.goals.switches import read_switches
 from cudalock.mirrors import NO_MIRRORS
+from cudalock.records import NamedTuple, dataclass, field
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import (
     ACCELERATOR_FLAGS,
@@ -359,6 +359,14 @@ class OptionValues:
         return bool(self.flags.get(name) or self.defaults.get(name))
 
 
+class Likely(NamedTuple):
+    """What nobody stated of a target and a goal, and what counts if there is a solution with it."""
+
+    driver: str | None = None
+    cuda_major: str | None = None
+    """of the framework's build"""
+
+
 @dataclass(frozen=True, slots=True)
 class GoalOptions:
     """The goal and target of a command line."""
@@ -370,6 +378,7 @@ class GoalOptions:
     detect: bool = True
     """whether to look for a GPU and a driver here"""
     quiet: bool = False
+    likely: Likely | None = None
 
     @classmethod
     def of(cls, parsed: OptionValues, words: tuple[str, ...] = ()) -> GoalOptions:
@@ -621,15 +630,13 @@ def request_of(params: Mapping[str, Any], words: tuple[str, ...] = ()) -> Reques
 
 
 def _wheel_urls(request: Request) -> Iterator[tuple[str, str]]:
-    from packaging.requirements import InvalidRequirement
-
     from cudalock.versions import canonical, parse_requirement
 
     for word in request.words:
         if "://" in word:
             try:
                 requirement = parse_requirement(word)
-            except InvalidRequirement:
+            except ValueError:  # InvalidRequirement, whose import takes long
                 continue
             if requirement.url and file_of(requirement.url).endswith(".whl"):
                 yield canonical(requirement.name), requirement.url
@@ -641,7 +648,7 @@ def _wheel_urls(request: Request) -> Iterator[tuple[str, str]]:
 def _with_files(request: Request, files: Iterable[str], constraints: Iterable[str]) -> Request:
     from cudalock.projects import asked_requirements
 
-    lines = asked_requirements.Lines()
+    lines = asked_requirements.RequestedLines()
     for file in files:
         lines.extend(asked_requirements.read(file))
     for file in constraints:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +11,7 @@ import click
 from cudalock.errors import BadFile, CudalockError, UnknownName, UsageError
 from cudalock.files import read_small, resolved
 from cudalock.names import nearest
+from cudalock.records import dataclass, field
 from cudalock.targets.facets import FLAGS
 from cudalock.text import did_you_mean, shell_word
 

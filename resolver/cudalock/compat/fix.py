@@ -162,9 +162,11 @@ class PinFixer:
             beside.build.row(CUDA.name)[0] if beside and beside.accelerator == CUDA.name else None
         )
         is_framework = old.name == self._matrix.framework
-        own = beside.accelerator if beside else None
-        wanted = self._wanted(old) if is_framework else own
         has_gpu = bool(self._target.gpus or self._target.driver)
+        own = beside.accelerator if beside else None
+        if beside is None and has_gpu:
+            own = self._target.wanted_accelerator.name
+        wanted = self._wanted(old) if is_framework else own
         may_be_cpu = wanted is not None and not is_framework and not has_gpu
         same = [version for version in versions if version in _public(old)]
         further = [version for version in versions if version not in same]
@@ -217,7 +219,8 @@ class PinFixer:
             for release_build in wheels.release_builds()
             if wheels.is_reachable(release_build) and wheels.fits(release_build)
         ]
-        own = {release_build.accelerator for release_build in usable}
+        # A build that the target cannot take says what was meant all the same: `+xpu`.
+        own = {each.accelerator for each in usable or wheels.release_builds()}
         return wanted if not own or wanted in own else next(iter(own - {None}), None)
 
     def _beside(self, pins: Sequence[PinnedProject]) -> ReleaseBuild | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from cudalock.compat.pins import PinnedProject
 from cudalock.compat.wheels import has_file
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.records import dataclass, field, replace
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.tags import fits_any
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cudalock.goals import ProjectRequirement
+from cudalock.records import NamedTuple
 from cudalock.versions import ProjectName, Specifier, is_version, specifier_set
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class PinConflict(NamedTuple):
 
     finding: Finding
     members: tuple[PinnedProject, ...]
+    has_guess: bool = False
+    """whether the finding's fix is a near release, judged beside no other pin"""
     missing_indexes: tuple[str, ...] = ()
     """ids of indexes that the file would have to name"""
     changes: tuple[PinChange, ...] = ()

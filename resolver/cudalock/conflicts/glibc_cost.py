@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import GaveUp, NetworkError
+from cudalock.records import dataclass, replace
 from cudalock.resolution.elements import TARGET_GLIBC
 from cudalock.resolution.find import find
 from cudalock.resolution.machine import newer_glibcs, oldest_glibc

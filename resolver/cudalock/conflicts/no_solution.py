@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cudalock.conflicts.core import Conflict, Core
 from cudalock.conflicts.explanation import CoreExplainer, Explanation
@@ -25,6 +24,7 @@ from cudalock.conflicts.suggestions import find_newer_glibc, suggest
 from cudalock.errors import GaveUp, NetworkError, NoSolution, NotKnown
 from cudalock.goals import command_line
 from cudalock.matrix.sources import UNUSABLE
+from cudalock.records import NamedTuple, replace
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.machine import newer_glibcs
 from cudalock.resolution.model import Candidate

@@ -15,7 +15,7 @@ from cudalock.diagnose.statements import (
     Unmet,
     WrongAbi,
 )
-from cudalock.diagnose.versions import LISTED, Pin
+from cudalock.diagnose.versions import LISTED, TextPin
 from cudalock.show.wheels import pythons_on
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS
@@ -55,7 +55,7 @@ class FixGoal(NamedTuple):
 def make_goal(
     matches: Sequence[Match],
     clashes: Sequence[Finding],
-    pins: Sequence[Pin],
+    pins: Sequence[TextPin],
     evidence: Evidence,
     matrix: Matrix,
     *,
@@ -181,7 +181,7 @@ def _is_of_versions(fact: Fact) -> bool:
     )
 
 
-def _is_of_wheels(best: Match, pins: Sequence[Pin], matrix: Matrix) -> bool:
+def _is_of_wheels(best: Match, pins: Sequence[TextPin], matrix: Matrix) -> bool:
     """Return whether another wheel of the same version can be the fix.
 
     That is so if wheels of one release are built for one torch or CUDA each, and the text does not
@@ -247,7 +247,7 @@ def _is_of_unknown_machine(fact: Fact, evidence: Evidence) -> bool:
     return any(not evidence.has_version(part) for part in needed & parts)
 
 
-def _is_of_the_stack(pin: Pin, matrix: Matrix) -> bool:
+def _is_of_the_stack(pin: TextPin, matrix: Matrix) -> bool:
     component = matrix.component(pin.name)
     if not matrix.is_curated(pin.name) or matrix.project(pin.name) is None:
         return False

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cudalock.diagnose.machine import Clues
     from cudalock.diagnose.symptoms import Match
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
     from cudalock.matrix.facts import Demand, Fact
     from cudalock.matrix.matrix import Matrix
     from cudalock.targets.accelerators import Accelerator
@@ -48,7 +48,7 @@ class Evidence:
 
     def __init__(
         self,
-        text: Text,
+        text: PastedText,
         pins: Mapping[str, str],
         clues: Clues,
         matrix: Matrix,
@@ -333,7 +333,7 @@ def labels_of_framework(version: str, matrix: Matrix) -> dict[str, str]:
     return {name: values[0] for name, values in labels.items() if len(values) == 1}
 
 
-def read_built_for(text: Text, matrix: Matrix) -> dict[str, Mapping[str, str]]:
+def read_built_for(text: PastedText, matrix: Matrix) -> dict[str, Mapping[str, str]]:
     """Return project to the labels of its build, where a message states them: `xFormers was built
     for: PyTorch 2.3.0+cu121 with CUDA 1201 (you have 2.1.0+cu121)`."""
     built_for: dict[str, Mapping[str, str]] = {}

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from cudalock.diagnose.machine import Clues
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.namesakes import Namesake
 
@@ -343,7 +343,7 @@ class NotInChannels(Statement):
     @property
     def says(self) -> str:
         if self.is_cuda_on_mac:
-            return "of CUDA is asked for on a Mac, and there is none: macOS has no CUDA"
+            return "of CUDA is requested on a Mac, and there is none: macOS has no CUDA"
         which = f"{self.version} is" if self.version else "is"
         return f"{which} in none of the channels that conda searched, for this platform"
 
@@ -723,7 +723,7 @@ _FLOOR_WORDS: Final = ("required", "new enough", "incompatible. Please", "rror: 
 
 
 def read_statements(
-    text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+    text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
 ) -> Iterator[Statement]:
     """Yield the statements in a text. `versions` is project name to version."""
     reader = _StatementReader(text, versions, clues, matrix)
@@ -736,7 +736,7 @@ def read_statements(
 
 class _StatementReader:
     def __init__(
-        self, text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+        self, text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
     ) -> None:
         numbered = list(enumerate(text.lines, 1))
         self.lines = numbered[-_LINES:]

@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from cudalock.compat.stack import Stack
 from cudalock.doctor.facts import SEVERITY, is_about
 from cudalock.doctor.fixes import adding, completing, fixed
-from cudalock.doctor.wanted import Wanted, fits, wanted_by
+from cudalock.doctor.wanted import InstalledRequirement, fits, wanted_by
 from cudalock.environment.repairs import Fix
 from cudalock.findings import Finding, Severity
 from cudalock.targets.accelerators import is_vendor_library
@@ -31,7 +31,7 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """Yield what is missing, and what has another version than is required. Only problems of the
     CUDA stack are errors."""
     stack = Stack(subject.universe)
-    missing: dict[str, list[Wanted]] = {}
+    missing: dict[str, list[InstalledRequirement]] = {}
     requirements_by_name = {
         installed.name: list(wanted_by(installed, subject))
         for installed in subject.inventory.distributions
@@ -61,9 +61,9 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 
 def _other(
-    requirement: Wanted,
+    requirement: InstalledRequirement,
     there: Installed,
-    all_requirements: Iterable[list[Wanted]],
+    all_requirements: Iterable[list[InstalledRequirement]],
     subject: ExaminedEnvironment,
 ) -> Fix:
     """Return the fix by a version that everyone who requires a project accepts; if there is
@@ -107,7 +107,7 @@ def _may_hold(specifiers: SpecifierSet) -> bool:
     )
 
 
-def _severity(several: list[Wanted], stack: Stack, used: frozenset[str]) -> Severity:
+def _severity(several: list[InstalledRequirement], stack: Stack, used: frozenset[str]) -> Severity:
     """Return an error if the stack is concerned; NVIDIA's packages are part of it where something
     requires them, and not where they were left over."""
     concerned = {
@@ -127,7 +127,7 @@ def _severity(several: list[Wanted], stack: Stack, used: frozenset[str]) -> Seve
 
 def _missing(
     name: str,
-    several: list[Wanted],
+    several: list[InstalledRequirement],
     stack: Stack,
     used: frozenset[str],
     subject: ExaminedEnvironment,

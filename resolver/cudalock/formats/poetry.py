@@ -133,6 +133,7 @@ class _PoetryEdit(uv_lined.LinedEdit):
         from cudalock.projects.read import read_file
 
         file = read_file("pyproject.toml", self.document.as_string().encode(), is_content=True)
+        # The reader knows which extra an entry is for, by markers of any form.
         urls = {index.id: str(index.url).rstrip("/") for index in self.lock.indexes if index.url}
         names: dict[str, str] = {}
         there = {canonicalize_name(key) for key in self._table("project", "optional-dependencies")}
@@ -151,6 +152,8 @@ class _PoetryEdit(uv_lined.LinedEdit):
         """Return by project, and by line, where it comes from on which targets, for the projects of
         which lines have different versions, or one that an index has."""
         parted = {}
+        # Also of what is the same in both: an entry is for a project as a whole, and what has one
+        # needs one wherever it counts.
         for name in self.pins:
             of_lines = {
                 line: self._placed(pins[name])
@@ -189,7 +192,8 @@ class _PoetryEdit(uv_lined.LinedEdit):
     def _set_poetry_sources(self) -> dict[str, str]:
         """Write the indexes of the lines, and return their names in the file, by id."""
         present = self._table(*POETRY).get("source", [])
-        present = present if isinstance(present, list) else []
+        if not isinstance(present, list):
+            raise self._bad("tool.poetry.source", "it is not a list of tables")
         used = {
             where
             for lines in self._parted().values()
@@ -266,6 +270,7 @@ class _PoetryEdit(uv_lined.LinedEdit):
             chosen = " and ".join(
                 [f"extra == '{line}'", *(f"extra != '{o}'" for o in all_lines if o != line)]
             )
+            # Within a line too, where an index has no build for one of its platforms.
             groups = [list(targets) for _, _, targets in rows]
             markers = disjoint_markers(groups, self.lock.targets)
             for (kind, where, _), marker in zip(rows, markers, strict=True):

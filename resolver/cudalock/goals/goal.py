@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cudalock.goals.requirement import ProjectRequirement
 from cudalock.goals.switches import read_switches
+from cudalock.records import dataclass, field, replace
 from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA, DEFAULT, LIBRARIES, OPTION
 from cudalock.text import shell_command
 
@@ -151,6 +151,7 @@ def _target_words(targets: tuple[Target, ...]) -> Iterator[str]:
 def _goal_words(goal: Goal, wishes: Sequence[Wish | None]) -> Iterator[str]:
     flags: dict[str, list[str]] = {}
     # Requirements without a flag of their own come first, as positional arguments.
+    # A switch takes no version: `flash-attn==2.8.3` stays a word of its own.
     for requirement in goal.requirements:
         words = _flag_words(requirement)
         if words:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-from packaging.requirements import InvalidRequirement
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import (
     BadSpecifier,
@@ -19,6 +17,7 @@ from cudalock.goals.goal import OtherTarget
 from cudalock.goals.requirement import ProjectRequirement, is_line
 from cudalock.goals.values import LISTING, check_exact, clauses, parse_version_spec, satisfying
 from cudalock.names import likely_names
+from cudalock.records import NamedTuple
 from cudalock.text import did_you_mean
 from cudalock.urls import file_of, without_credentials
 from cudalock.versions import ProjectName, Specifier, canonical, holds, parse_requirement
@@ -54,7 +53,7 @@ class RequestedProject(NamedTuple):
         """Read a PEP 508 string. Raises BadSpecifier, and UsageError for a direct URL."""
         try:
             requirement = parse_requirement(text)
-        except InvalidRequirement as error:
+        except ValueError as error:  # InvalidRequirement, whose import takes long
             reason = str(error).splitlines()[0]
             raise BadSpecifier(f"{origin}: invalid requirement `{text}`: {reason}") from None
         if requirement.url is not None and not file_of(requirement.url).endswith(".whl"):
@@ -111,6 +110,7 @@ def merge_requests(
             applicable.append(request)
         else:
             notes[OtherTarget(request.origin, request.name)] = None
+    # All at once: an index is asked about unknown names in one round.
     unlisted = {
         canonical(request.name) for request in applicable if names.find(request.name) is None
     }
@@ -264,6 +264,7 @@ def _read(
 
 def _merged(readings: list[_Read], versions: Sequence[str]) -> ProjectRequirement:
     together = _together(reading.specifier for reading in readings)
+    # Two places that contradict each other are a mistake, and no conflict to search for.
     _check_agreement(readings, together, versions)
     url = _url(readings, versions)
     return ProjectRequirement(

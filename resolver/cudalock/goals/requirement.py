@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Final
 
+from cudalock.records import dataclass, field, replace
 from cudalock.versions import ProjectName, Specifier, canonical, parse_requirement
 
 ANY_VERSION: Final = Specifier("")

@@ -7,10 +7,11 @@ need not wait for the matrix. Always the embedded one: another matrix does not c
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cudalock.errors import MatrixError
 from cudalock.files import SWITCHES, data_directory, read_text
+from cudalock.records import NamedTuple
 from cudalock.text import read_json
 
 if TYPE_CHECKING:

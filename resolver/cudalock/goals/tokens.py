@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import ACCELERATORS, LIBRARIES
 from cudalock.targets.facets import FACETS
 

@@ -12,10 +12,11 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cudalock.files import home as home_folder
 from cudalock.files import read_small
+from cudalock.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import MatrixError
@@ -21,7 +21,14 @@ from cudalock.targets.accelerators import CUDA
 from cudalock.targets.tags import fits_any
 from cudalock.update.file_names import Patterns
 from cudalock.update.labels import LabelRules
-from cudalock.versions import accepts, canonical, holds, parse_requirement, specifier_set
+from cudalock.versions import (
+    ParsedRequirement,
+    accepts,
+    canonical,
+    holds,
+    parse_requirement,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +51,7 @@ class _Machine(NamedTuple):
     def takes(self, build: Build) -> bool:
         return _installs(self.tags, build)
 
-    def requires(self, build: Build) -> Iterator[Requirement]:
+    def requires(self, build: Build) -> Iterator[ParsedRequirement]:
         """What holds here of a build's requirements, extras left out."""
         for text in build.requires:
             requirement = _requirement(text)
@@ -68,7 +75,7 @@ def _asks(text: str, platform: str) -> bool:
 
 
 @cache
-def _requirement(text: str) -> Requirement | None:
+def _requirement(text: str) -> ParsedRequirement | None:
     """Parse a requirement; None for an invalid one, which has a lint of its own."""
     try:
         return parse_requirement(text)
@@ -133,7 +140,7 @@ def _missing(matrix: Matrix, machine: _Machine, build: Build) -> Iterator[tuple[
             yield name, f"pins {plain}, which has no wheel for {machine.platform}"
 
 
-def _is_pin(requirement: Requirement) -> bool:
+def _is_pin(requirement: ParsedRequirement) -> bool:
     exact = [str(specifier) for specifier in requirement.specifier if specifier.operator == "=="]
     # `==12.*` is a range, which several releases can meet.
     return bool(exact) and not exact[0].endswith("*")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
@@ -11,6 +10,7 @@ from cudalock.errors import NetworkError
 from cudalock.goals import ProjectRequirement
 from cudalock.indexes.parallel import map_parallel
 from cudalock.matrix.releases import Build, Project
+from cudalock.records import replace
 from cudalock.targets.tags import fits_any
 from cudalock.versions import (
     accepts,
@@ -50,6 +50,7 @@ class Preparation:
         self._pins: dict[str, str] = {}
 
     def run(self, waiting: set[ProjectRequirement]) -> None:
+        # Before anything is asked: a pin says which build of its neighbours is wanted.
         for requirement in waiting:
             for clause in specifier_set(requirement.specifier):
                 if clause.operator == "==" and not clause.version.endswith(".*"):
@@ -60,6 +61,7 @@ class Preparation:
             if not fresh:
                 return
             required = map_parallel(partial(self._requires, is_goal=depth == 0), fresh)
+            # Breadth first: what is near the goal is the likeliest to be needed at all.
             waiting = set().union(*required)
 
     def _requires(self, requirement: ProjectRequirement, is_goal: bool) -> set[ProjectRequirement]:

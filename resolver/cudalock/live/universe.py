@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -19,6 +18,7 @@ from cudalock.matrix.matrix import Index
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Coverage, Project, Wheel
 from cudalock.matrix.sources import UNREAD
 from cudalock.matrix.universe import unlisted
+from cudalock.records import replace
 from cudalock.text import NamesNote, counted
 from cudalock.urls import without_credentials
 from cudalock.versions import (
@@ -713,6 +713,7 @@ class LiveUniverse:
             # What an extra brings may be held by nobody but an index.
             self._opened = True
             return ()
+        # Reported with the lock: it is complete but for what this extra would bring.
         self._lost_extras.add(lost)
         return (lost,) if is_plain(matrix_project) else ()
 
@@ -794,6 +795,7 @@ class LiveUniverse:
         that with `offline` nobody can be asked for.
         """
         # An extra that the goal itself asks for, of a project held without its extras.
+        # In a fixed order: the first one that is lost is the one that an error names.
         with_extras = sorted((one for one in requirements if one.extras), key=str)
         unasked = [lost for one in with_extras for lost in self._noted(one.name, one.extras)]
         if unasked:

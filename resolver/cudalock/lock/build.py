@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +20,7 @@ from cudalock.lock.lock import (
     UnknownFact,
 )
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.records import replace
 from cudalock.resolution.machine import glibc_needed, lower_bounds, machine_bounds
 from cudalock.resolution.model import accelerator_of
 from cudalock.resolution.problem import Problem

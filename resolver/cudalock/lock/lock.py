@@ -6,11 +6,11 @@ line prints a summary; neither reads the matrix, so whatever they write has to b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import HashesMissing
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.records import NamedTuple, dataclass
 from cudalock.targets.accelerators import ACCELERATORS, CUDA
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cudalock.lock.markers import marker_for
+from cudalock.records import replace
 from cudalock.targets import best_wheel
 from cudalock.versions import parse_marker
 

@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from cudalock.matrix.sources import SourceFact, SourceState
+from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import BUILT_FOR, gpu_version
 from cudalock.targets.facets import OF_ACCELERATOR
 from cudalock.versions import (
@@ -280,6 +281,8 @@ class Fact(NamedTuple):
     alone: bool = False
     """whether it holds only where nothing in the goal leads to the framework, which brings the CUDA
     libraries that others open"""
+    open_only: bool = False
+    """whether it says nothing to a requirement that names a pre-release: about what pip chooses"""
     scope: str = "solve"
     """`environment` for what no solve can decide: only doctor and diagnose use it"""
     symptom: tuple[str, ...] = ()

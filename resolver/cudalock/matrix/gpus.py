@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import BadTarget
+from cudalock.records import NamedTuple
 from cudalock.targets import PLATFORMS
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from cudalock.errors import BadTarget
+from cudalock.records import dataclass
 from cudalock.text import either
 
 # `JetPack 6.2`, `jetpack-6`, `jp62`, `L4T r36.4.3`.

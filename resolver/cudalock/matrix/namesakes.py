@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import MatrixError
 from cudalock.matrix.facts import EFFECTS
 from cudalock.matrix.store import NAMESAKES
+from cudalock.records import dataclass
 from cudalock.versions import accepts, is_version
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from cudalock.errors import MatrixError
 from cudalock.files import HEADER, files_in, read_text
 from cudalock.matrix.components import check_component
 from cudalock.matrix.releases import Project, Release, read_project
+from cudalock.records import dataclass, field
 from cudalock.versions import canonical, parse_requirement, parse_version, specifier_set
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.errors import MatrixError
 from cudalock.matrix.store import PHRASES
+from cudalock.records import NamedTuple, dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ SYSTEM: Final = "system"
 _OPERATORS: Final = ("<", "<=", ">", ">=")
 
 
-class Place(NamedTuple):
+class MachinePlace(NamedTuple):
     """Where machines stand; `platform` is what runs there, unless another one is stated."""
 
     platform: str
@@ -52,7 +52,7 @@ class Output(NamedTuple):
     option: str
 
 
-Meaning = Place | Application | Refused | CudaOf | Output
+Meaning = MachinePlace | Application | Refused | CudaOf | Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def _cuda_of(row: Mapping[str, Any]) -> CudaOf:
 
 
 _KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Meaning]]] = {
-    "place": lambda row: Place(row["platform"], row.get("image")),
+    "place": lambda row: MachinePlace(row["platform"], row.get("image")),
     "application": lambda row: Application(row["title"], tuple(row["projects"])),
     "refused": lambda row: Refused(row["says"]),
     "cuda_of": _cuda_of,

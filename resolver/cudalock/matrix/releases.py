@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from packaging.specifiers import Specifier
 from packaging.version import Version
@@ -19,6 +19,7 @@ from cudalock.files import read_text
 from cudalock.matrix.facts import NONE, Labels
 from cudalock.matrix.sources import SourceState
 from cudalock.mirrors import NO_MIRRORS, Mirrors
+from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import BUILT_FOR
 from cudalock.text import read_json
 from cudalock.versions import (

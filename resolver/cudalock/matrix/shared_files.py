@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cudalock.errors import MatrixError
 from cudalock.matrix.facts import CLAUSE, ClauseTemplate, Demand, Fact
+from cudalock.records import NamedTuple
 from cudalock.versions import FactId, ProjectName, accepts, specifier_set
 
 FILE: Final = "shared_files.toml"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from cudalock.records import NamedTuple
 
 PURE: Final = "pure"
 """Nothing is compiled: Python and data files are copied."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePath
-from typing import Final, NamedTuple
+from typing import Final
 
 from cudalock.errors import BadFile
+from cudalock.records import NamedTuple
 
 STDIN: Final = "-"
 """The name of standard input, which is read as a requirements file or a list of packages."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
+from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import CUDA, LIBRARIES
 
 if TYPE_CHECKING:

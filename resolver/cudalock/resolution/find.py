@@ -153,6 +153,7 @@ def best_solution(search: Search) -> Solution | None:
     """Return the best solution, None if there is none. Raises GaveUp as :func:`find` does."""
     solution = search.best()
     if solution is None and search.gave_up:
+        # The limit is of work and not of time, so that every machine gives up on the same goals.
         requirements = ", ".join(map(str, search.problem.goal.requirements))
         raise GaveUp(
             f"gave up on {requirements}: no solution was found within the search "

@@ -8,10 +8,10 @@ Then the closure takes one version wherever one fits all. Builds and wheels are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cudalock.goals import Goal, ProjectRequirement
+from cudalock.records import NamedTuple, replace
 from cudalock.resolution.cost import component_order
 from cudalock.resolution.find import find
 from cudalock.resolution.model import Resolution
@@ -102,6 +102,7 @@ def _has_no_wheel(stated: ProjectRequirement, target: Target, universe: Universe
     """Return whether a requirement is the bare name of a project without a wheel for the target."""
     if not stated.is_bare:
         return False
+    # By itself: what else the goal requires is no reason why a platform has no wheel.
     problem = Problem(Goal(requirements=(stated,)), target, universe)
     return next(iter(problem.candidates(problem.project_named(stated.name))), None) is None
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cudalock.goals import ProjectRequirement
 from cudalock.matrix.facts import NONE, FactClause, Verb
+from cudalock.records import NamedTuple
 from cudalock.versions import accepts
 
 if TYPE_CHECKING:

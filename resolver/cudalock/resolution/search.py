@@ -23,10 +23,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import combinations, groupby
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from resolvelib import ResolutionTooDeep
 
+from cudalock.records import NamedTuple
 from cudalock.resolution.choices import Choices
 from cudalock.resolution.cost import (
     Key,

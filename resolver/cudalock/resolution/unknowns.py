@@ -9,10 +9,11 @@ warning that names them, and what is known to fail is never taken.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cudalock.matrix.facts import DIST, NONE, VERSION
 from cudalock.matrix.releases import PLACE
+from cudalock.records import NamedTuple
 from cudalock.resolution.elements import fact_element
 from cudalock.versions import pins_exactly
 

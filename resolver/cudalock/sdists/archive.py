@@ -15,9 +15,10 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, Final, NamedTuple, cast
+from typing import IO, Final, cast
 
 from cudalock.files import read_member
+from cudalock.records import NamedTuple
 from cudalock.versions import canonical
 
 LARGEST: Final = 128 << 20

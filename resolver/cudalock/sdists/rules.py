@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cudalock import toml
+from cudalock.records import NamedTuple, dataclass
 
 NOTHING: Final = "nothing"
 SETUP_SCRIPT: Final = "setup.py"

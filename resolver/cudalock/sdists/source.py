@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cudalock.matrix.sources import KINDS, SourceState
+from cudalock.records import NamedTuple
 
 
 class SourceMetadata(NamedTuple):

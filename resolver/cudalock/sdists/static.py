@@ -11,12 +11,13 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier
 
+from cudalock.records import NamedTuple
 from cudalock.sdists.setup_script import is_open
 from cudalock.versions import canonical, normalized_requirement, parse_version, specifier_set
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
@@ -31,7 +31,7 @@ from cudalock.show.covering import ANY_PYTHON, covers_build, facts_of, marker_ho
 from cudalock.show.wheels import builds_on, pythons_on
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.tags import ANY
-from cudalock.versions import canonical, parse_requirement
+from cudalock.versions import ParsedRequirement, canonical, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -165,7 +165,7 @@ def requirements_of(
 
 
 def _toolkit_parts(
-    matrix: Matrix, requirement: Requirement, platform: str | None
+    matrix: Matrix, requirement: ParsedRequirement, platform: str | None
 ) -> Iterator[tuple[str, str]]:
     release = exact(str(requirement.specifier))
     if not requirement.extras or release not in matrix.toolkits.releases or platform is None:

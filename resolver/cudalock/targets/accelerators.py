@@ -7,7 +7,9 @@ This is the only module that spells an accelerator. Which platforms can have one
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
+
+from cudalock.records import NamedTuple
 
 CPU: Final = "cpu"
 """The word of a goal for builds without any accelerator."""

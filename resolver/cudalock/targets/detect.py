@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadTarget
 from cudalock.files import read_small
+from cudalock.records import dataclass, field
 from cudalock.targets.platforms import LINUX, MACOS, of_machine
 from cudalock.targets.pythons import (
     PYTHON,

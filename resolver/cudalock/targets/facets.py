@@ -8,8 +8,9 @@ and, where facts may speak of it, its virtual component. To add one, add a row h
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
+from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import ACCELERATORS, gpu_of, gpu_version, of_gpu
 from cudalock.targets.platforms import DEFAULT_GLIBC, LIKELY, PLATFORMS
 from cudalock.targets.target import Target, newest_driver

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from cudalock.errors import BadTarget
 from cudalock.names import nearest
+from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import CUDA, MPS, ROCM, XPU
 
 DEFAULT_GLIBC: Final = "2.28"

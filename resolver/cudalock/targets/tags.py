@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from cudalock.records import NamedTuple
 from cudalock.targets.platforms import PLATFORMS
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cudalock.errors import BadTarget
+from cudalock.records import dataclass, field, replace
 from cudalock.targets.accelerators import DEFAULT, of_gpu
 from cudalock.targets.platforms import (
     DEFAULT_GLIBC,

@@ -9,7 +9,6 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
-from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
@@ -17,7 +16,7 @@ from cudalock.errors import MatrixError
 from cudalock.targets import LIKELY_PYTHONS, LIKELY_WITH_GPU, Target
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import of_wheel_tags
-from cudalock.versions import accepts, parse_requirement, specifier_set
+from cudalock.versions import ParsedMarker, accepts, parse_requirement, specifier_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -165,7 +164,7 @@ def pinned(requires: Iterable[str], tags: str) -> dict[str, str]:
     return pins
 
 
-def _holds(marker: Marker | None, environment: Mapping[str, str]) -> bool:
+def _holds(marker: ParsedMarker | None, environment: Mapping[str, str]) -> bool:
     return marker is None or marker.evaluate(dict(environment))
 
 

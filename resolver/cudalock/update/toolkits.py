@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cudalock.targets import LIKELY_PYTHONS, PLATFORMS, Target
 from cudalock.targets.platforms import of_wheel_tags
-from cudalock.versions import parse_requirement
+from cudalock.versions import ParsedRequirement, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,7 +46,7 @@ def read_toolkit(
     A package is on the platforms that its marker holds for and that it has wheels for.
     """
     requirements = [parse_requirement(text) for text in release.get("requires", ())]
-    extras: dict[str, dict[str, Requirement]] = {}
+    extras: dict[str, dict[str, ParsedRequirement]] = {}
     for requirement in requirements:
         for extra in _extras(requirement):
             extras.setdefault(extra, {})[canonicalize_name(requirement.name)] = requirement
@@ -153,14 +152,14 @@ def _compact(document: Any) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
-def _extras(requirement: Requirement) -> list[str]:
+def _extras(requirement: ParsedRequirement) -> list[str]:
     """Return the extras that a requirement belongs to."""
     text = str(requirement.marker or "")
     parts = text.replace("'", '"').split('extra == "')[1:]
     return [part.partition('"')[0] for part in parts]
 
 
-def _pin(requirement: Requirement) -> tuple[str, bool]:
+def _pin(requirement: ParsedRequirement) -> tuple[str, bool]:
     """Return a version, and whether it is the lower end of a range."""
     for specifier in requirement.specifier:
         if specifier.operator == "==":
@@ -169,7 +168,7 @@ def _pin(requirement: Requirement) -> tuple[str, bool]:
     return (lower[0] if lower else "0"), True
 
 
-def _platforms(requirement: Requirement, tags: Sequence[str]) -> list[str]:
+def _platforms(requirement: ParsedRequirement, tags: Sequence[str]) -> list[str]:
     platforms = []
     tagged = {platform for tag_set in tags for platform in of_wheel_tags(tag_set)}
     for platform in PLATFORMS:

@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
 from packaging.markers import Marker
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 from tomlkit.exceptions import TOMLKitError
@@ -56,7 +56,13 @@ from cudalock.lock import Lock, Pin, require_hashes
 from cudalock.lock.wheels import with_urls
 from cudalock.text import shell_file, shell_word
 from cudalock.urls import without_credentials
-from cudalock.versions import parse_marker, parse_requirement, specifier_set
+from cudalock.versions import (
+    ParsedMarker,
+    ParsedRequirement,
+    parse_marker,
+    parse_requirement,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from cudalock.targets import Target
@@ -253,7 +259,7 @@ class ProjectEdit:
                     if isinstance(text, str):
                         self._check(".".join((*table, keys, key)), text)
 
-    def _check(self, key: str, text: str) -> Requirement | None:
+    def _check(self, key: str, text: str) -> ParsedRequirement | None:
         """Return the requirement, if it is of a locked project on some target.
 
         Raises BadFile if it excludes the pin there.
@@ -274,7 +280,7 @@ class ProjectEdit:
                 )
         return requirement
 
-    def _pins_for(self, requirement: Requirement) -> list[Pin]:
+    def _pins_for(self, requirement: ParsedRequirement) -> list[Pin]:
         """Return the pins of its project on the targets where its marker holds."""
         return [
             pin
@@ -327,10 +333,10 @@ class ProjectEdit:
             self._put(("project",), "version", "0", '"0"')
         self._set_list(("project",), "dependencies", needed)
 
-    def _users(self, key: str, texts: Sequence[str]) -> dict[str, list[Requirement]]:
+    def _users(self, key: str, texts: Sequence[str]) -> dict[str, list[ParsedRequirement]]:
         """Return the user's requirements of locked projects in a list, by project. Raises BadFile
         for one that excludes a pin."""
-        users: dict[str, list[Requirement]] = {}
+        users: dict[str, list[ParsedRequirement]] = {}
         for text in texts:
             requirement = self._check(key, text)
             if requirement is not None and not self.old.wrote_entry(key, text):
@@ -338,7 +344,7 @@ class ProjectEdit:
         return users
 
     def _is_covered(
-        self, requirements: Sequence[Requirement], pins: Sequence[Pin], extras: set[str]
+        self, requirements: Sequence[ParsedRequirement], pins: Sequence[Pin], extras: set[str]
     ) -> bool:
         """Return whether requirements are there wherever the pins are, with these extras."""
         has_extras = all(extras <= requirement.extras for requirement in requirements)
@@ -625,7 +631,7 @@ def _same(present: object, needed: Sequence[Mapping[str, str]]) -> bool:
     return (present if isinstance(present, list) else [present]) == list(needed)
 
 
-def requirement_of(text: str) -> Requirement | None:
+def requirement_of(text: str) -> ParsedRequirement | None:
     """Return the requirement of a text, None for a text that is none."""
     try:
         return parse_requirement(text)
@@ -637,7 +643,7 @@ def _marker(pin: Pin) -> Marker | None:
     return parse_marker(pin.marker) if pin.marker else None
 
 
-def _holds(marker: Marker | None, target: Target) -> bool:
+def _holds(marker: Marker | ParsedMarker | None, target: Target) -> bool:
     return marker is None or marker.evaluate({**target.marker_environment(), "extra": ""})
 
 

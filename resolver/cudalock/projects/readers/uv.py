@@ -94,7 +94,7 @@ def sources(file: TomlFile) -> Iterator[Source]:
 
 
 def _source(file: TomlFile, name: str, key: Key, table: dict[str, Any]) -> Source:
-    strings = {
+    strings: dict[str, Any] = {
         word: text
         for word in (*_KINDS, "marker", "extra", "group")
         if isinstance(text := table.get(word), str)

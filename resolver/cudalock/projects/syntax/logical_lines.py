@@ -7,7 +7,9 @@ comment begins at a `#` that follows a blank. Only then is a line cut into words
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from cudalock.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from cudalock.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

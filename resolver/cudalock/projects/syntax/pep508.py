@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from cudalock.projects.model import Declared, Place
+from cudalock.records import NamedTuple
 from cudalock.versions import (
     NUMBER,
     canonical,
