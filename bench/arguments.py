@@ -26,7 +26,15 @@ FILE: Final = FOLDER / "arguments.json"
 _SKIPPED: Final = re.compile(
     r"(?:^|/)(?:tests?|testing|examples|benchmarks|cli|commands|inference)/|\.data/"
 )
-HARMLESS: Final = ("property", "staticmethod", "classmethod", "abstractmethod", "no_grad", "wraps")
+HARMLESS: Final = (
+    "property",
+    "staticmethod",
+    "classmethod",
+    "abstractmethod",
+    "no_grad",
+    "_defaults_from_env_vars",
+)
+"""Decorators that take no other keywords than what they decorate."""
 ANYTHING: Final = "**"
 """Among the arguments of what takes any keyword."""
 
