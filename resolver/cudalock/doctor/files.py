@@ -130,7 +130,9 @@ def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[
             )
             yield fixed(finding, again(installed, subject))
         cut_off = [
-            path for path in records[installed.name] if _is_cut_off(path, installed, records)
+            path
+            for path in records[installed.name]
+            if _is_cut_off(path, installed, records[installed.name])
         ]
         if cut_off:
             finding = Finding(
