@@ -85,7 +85,7 @@ class Conflict:
         # Of facts those come first that are about what the user named: QuickXplain then leaves out
         # a fact about a dependency wherever one about the goal is enough.
         central = {*self.problem.goal_names, matrix.framework}
-        is_aside = kind == "fact" and matrix.fact(id).component not in central
+        is_aside = kind == "fact" and matrix.fact_owner(id) not in central
         # Before all others what no choice of versions changes: a driver that does not see the GPU.
         is_version = all(element not in each for _, each in self.problem.unusable_accelerators)
         return _ORDER.index(kind), is_version, is_aside, element

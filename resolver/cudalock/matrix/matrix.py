@@ -434,7 +434,11 @@ class Matrix:
         """The ids of the facts that a solution may go against. Raises what `facts` does."""
         return tuple(id for id, (_, effect) in self._stated_facts.items() if effect != HARD)
 
-    @property
+    def fact_owner(self, id: str) -> str:
+        """Return the component that a fact is about. Raises KeyError for an unknown id."""
+        return self.fact_owners.get(id) or self.fact(id).component
+
+    @cached_property
     def fact_owners(self) -> Mapping[str, str]:
         """The component that each fact is about, by the fact's id. Raises what `facts` does."""
         return {id: name for id, (name, _) in self._stated_facts.items()}

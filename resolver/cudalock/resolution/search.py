@@ -25,8 +25,6 @@ from itertools import combinations, groupby
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final
 
-from resolvelib import ResolutionTooDeep
-
 from cudalock.records import NamedTuple
 from cudalock.resolution.choices import Choices
 from cudalock.resolution.cost import (
@@ -49,7 +47,6 @@ from cudalock.resolution.propagation import (
     Alive,
     Network,
 )
-from cudalock.resolution.provider import pin
 from cudalock.resolution.warnings import own_violated_facts, violated_facts
 from cudalock.resolution.witness import Witness
 from cudalock.targets.accelerators import CUDA
@@ -502,6 +499,11 @@ class Search:
     def _pin(self, alive: Alive, cuda: str | None, off: frozenset[Element]) -> Assignment | None:
         """Return the first assignment among what is alive, None if there is none."""
         if not self._meets_dead_ends:
+            # Imported here: a check, and a goal without a solution, do without resolvelib.
+            from resolvelib import ResolutionTooDeep
+
+            from cudalock.resolution.provider import pin
+
             try:
                 return pin(self._choices(off), alive, cuda)
             except ResolutionTooDeep:
