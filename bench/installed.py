@@ -1,10 +1,11 @@
 """`python -m bench.installed --output DIR`: locks installed for real, imported and tried.
 
 For each stack of bench/stacks.toml, cudalock makes a lock for this machine, without a GPU and with
-the package index alone. uv installs it (and pip, for some) into a new environment; what is
-installed is compared with the lock, `pip check` runs, each member is imported in a process of its
-own, and small programs use it. A stack that locks without a warning and then does not work is a
-missing fact. What was done is not repeated: DIR has one file for each stack.
+the package index alone: of the packages that are named, or of a repository at a commit. uv installs
+it (and pip, for some) into a new environment; what is installed is compared with the lock, `pip
+check` runs, each member is imported in a process of its own, and small programs use it. A stack
+that locks without a warning and then does not work is a missing fact. What was done is not
+repeated: DIR has one file for each stack.
 """
 
 from __future__ import annotations
@@ -77,6 +78,13 @@ class Stack:
     """is `doctor --import` run as well?"""
     shares: bool = False
     """is the environment of the stack before changed into this one, instead of a new one?"""
+    repository: str = ""
+    """owner/name on GitHub, whose files say what is locked; ``beside`` is what is imported of it"""
+    commit: str = ""
+    path: str = ""
+    """the file of the repository that is read alone"""
+    further: tuple[str, ...] = ()
+    """further options of `cudalock generate` for the repository"""
 
     @property
     def minor(self) -> str:
@@ -84,12 +92,15 @@ class Stack:
         return ".".join(self.torch.split(".")[:2])
 
     @property
-    def options(self) -> list[str]:
-        """The goal and the target, as options of `cudalock solve`."""
+    def command(self) -> list[str]:
+        """The command of cudalock, with its goal and its target."""
         date = ["--exclude-newer", self.before] if self.before else []
         cuda = ["--cuda", self.cuda] if self.cuda else []
         target = ["--python", self.python, "--no-detect"]
-        return ["--torch", self.torch, *self.beside, *cuda, *target, *date]
+        if self.repository:
+            where = "/".join(filter(None, (self.repository, self.path)))
+            return ["generate", where, *self.further, *cuda, *target, *date]
+        return ["solve", "--torch", self.torch, *self.beside, *cuda, *target, *date]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +154,7 @@ def read_stacks(path: Path = STACKS) -> tuple[list[Stack], list[Trial]]:
     with path.open("rb") as file:
         table = tomllib.load(file)
     stacks = [_stack(row) for row in table["stack"]]
+    stacks += [_repository(row) for row in table.get("repository", ())]
     for sweep in table.get("sweep", ()):
         stacks += _sweep_stacks(sweep)
     trials = [Trial(row["name"], tuple(row["needs"]), row["code"]) for row in table["trial"]]
@@ -150,8 +162,13 @@ def read_stacks(path: Path = STACKS) -> tuple[list[Stack], list[Trial]]:
 
 
 def _stack(row: Mapping[str, Any]) -> Stack:
-    lists = {key: tuple(row[key]) for key in ("beside", "installers") if key in row}
+    lists = {key: tuple(row[key]) for key in ("beside", "installers", "further") if key in row}
     return Stack(**{**row, **lists})
+
+
+def _repository(row: Mapping[str, Any]) -> Stack:
+    """Return the stack of a repository: nothing but its name is needed to tell it."""
+    return replace(_stack({"name": row["repository"], **row}), doctor=False)
 
 
 def _sweep_stacks(sweep: Mapping[str, Any]) -> Iterator[Stack]:
@@ -217,8 +234,15 @@ def clean_environment() -> dict[str, str]:
 class Runner:
     """Locks, installs and tries stacks, one at a time, in folders below ``output``."""
 
-    def __init__(self, output: Path, trials: Sequence[Trial], extra: Sequence[str]) -> None:
+    def __init__(
+        self,
+        output: Path,
+        trials: Sequence[Trial],
+        extra: Sequence[str],
+        checkouts: Path | None = None,
+    ) -> None:
         self.output = output
+        self.checkouts = checkouts or output / "checkouts"
         self.trials = trials
         self.extra = extra
         self.cache = output / "cache-any"
@@ -243,7 +267,7 @@ class Runner:
         folder.mkdir()
         try:
             self._lock(stack, folder / "requirements.txt", result)
-            if stack.install and not result.lock["status"]:
+            if stack.install and not result.lock["status"] and not result.skipped:
                 self.install_and_try(stack, folder, result)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -251,14 +275,21 @@ class Runner:
         return result
 
     def _lock(self, stack: Stack, file: Path, result: Result) -> None:
-        program = [sys.executable, "-m", "cudalock", "solve", *stack.options, *self.extra]
+        words: list[str | Path] = [*stack.command]
+        result.lock = {
+            "command": " ".join(["cudalock", *stack.command]),
+            "status": 0,
+            "summary": [],
+        }
+        if stack.repository:
+            words[1] = self._check_out(stack, result)
+            if result.skipped:
+                return
+        program = [sys.executable, "-m", "cudalock", *words, *self.extra]
         as_json = file.with_suffix(".json")
         ended = run([*program, "-o", as_json], LOCK_SECONDS)
-        result.lock = {
-            "command": " ".join(["cudalock solve", *stack.options]),
-            "status": ended.status,
-            "summary": ended.stderr.strip().splitlines(),
-        }
+        result.lock["status"] = ended.status
+        result.lock["summary"] = ended.stderr.strip().splitlines()
         if ended.status:
             return
         lock = json.loads(as_json.read_text())
@@ -270,6 +301,19 @@ class Runner:
         if stack.install:
             ended = run([*program, "-q", "-o", file], LOCK_SECONDS)
             result.lock["status"] = ended.status
+
+    def _check_out(self, stack: Stack, result: Result) -> Path:
+        """Return the folder of a repository at its commit, with the history that has its days."""
+        folder = self.checkouts / stack.repository.replace("/", "+")
+        if not folder.exists():
+            url = f"https://github.com/{stack.repository}"
+            ended = run(["git", "clone", "-q", "--filter=blob:none", url, folder], 900)
+            if ended.status:
+                result.skipped = f"{stack.repository} cannot be cloned"
+        ended = run(["git", "-C", folder, "checkout", "-q", "--detach", stack.commit], 300)
+        if ended.status and not result.skipped:
+            result.skipped = f"{stack.repository} has no commit {stack.commit}"
+        return folder / stack.path
 
     def install_and_try(self, stack: Stack, folder: Path, result: Result) -> None:
         """Install the requirements.txt of a folder with each installer, and try the result."""
@@ -452,6 +496,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Examine the stacks, and write the tables."""
     parser = argparse.ArgumentParser(prog="python -m bench.installed", description=__doc__)
     parser.add_argument("--output", type=Path, help="folder of results")
+    parser.add_argument("--checkouts", type=Path, help="folder of clones named OWNER+NAME")
     parser.add_argument("--stacks", type=Path, default=STACKS, help="default: bench/stacks.toml")
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of stacks")
     parser.add_argument("--without", nargs="*", default=[], help="the same: they are left out")
@@ -471,7 +516,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     if options.output is None:
         parser.error("--output DIR is required")
-    runner = Runner(options.output.resolve(), trials, options.solve)
+    checkouts = options.checkouts.resolve() if options.checkouts else None
+    runner = Runner(options.output.resolve(), trials, options.solve, checkouts)
     chosen = [
         replace(stack, install=stack.install and not options.lock_only)
         for stack in stacks

@@ -13,7 +13,11 @@ from packaging.utils import canonicalize_name
 
 VERDICTS: Final = ("works", "warned", "fails", "slow", "unsolved", "skipped", "locked")
 
-LACKING: Final = {"libavutil.so": "FFmpeg"}
+LACKING: Final = {
+    "libavutil.so": "FFmpeg",
+    "libnvidia-ml.so.1: cannot open": "the NVIDIA driver",
+    "libcuda.so.1: cannot open": "the NVIDIA driver",
+}
 """Texts of failures that are about the machine, with what it lacks."""
 
 SLOW: Final = "no end within"

@@ -21,6 +21,9 @@ from tests.recorded import MAIN, RecordedIndex
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# While tests are collected nothing that is made goes.
+gc.disable()
+
 os.environ["CUDALOCK_NO_DETECT"] = "1"
 """What a test's machine has is not what the tests are about; those that are hand in a probe."""
 
@@ -68,21 +71,33 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 SLOWEST: Final = (
     "test_cases",
-    "test_repositories",
-    "test_consumers",
-    "test_corpus",
+    "test_hostile",
     "test_oracle",
-    "test_field",
     "test_conflicts",
-    "test_explain",
-    "test_diagnose",
-    "test_installers",
-    "test_readme",
-    "test_own_wheels",
+    "test_field",
+    "test_generate",
     "test_lines",
+    "test_update_recorded",
+    "test_own_wheels",
+    "test_diagnose",
+    "test_corpus",
+    "test_explain",
+    "test_engine",
+    "test_fix",
+    "test_pylock",
+    "test_update",
+    "test_workflows",
+    "test_keeping",
+    "test_foreign",
+    "test_mirrors",
+    "test_uv_project",
+    "test_bench",
+    "test_consumers",
     "test_check_agrees",
     "test_check_cases",
-    "test_mirrors",
+    "test_installers",
+    "test_live",
+    "test_imports",
 )
 """The files that take longest, the longest first. A file's tests run in one process, so one of them
 that begins last would be waited for."""
@@ -97,6 +112,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Keep the collector from looking at eleven thousand tests, and the matrix, again and again: a
     tenth of the time."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
@@ -107,6 +123,14 @@ def embedded_matrix() -> Iterator[None]:
     """The embedded matrix is read once in a process, whatever command asks for it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Matrix, "load", loading_once())
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting() -> Iterator[None]:
+    """A request that fails is made again at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cudalock.indexes.client.BACK_OFF", 0)
         yield
 
 

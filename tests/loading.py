@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from cudalock.files import data_directory
@@ -25,6 +25,8 @@ def loading_once() -> Callable[..., Matrix]:
     """
     load = Matrix.load
     embedded = cache(lambda: load(EMBEDDED))
+    # A matrix with mirrors reads its projects anew.
+    mirrored = lru_cache(maxsize=8)(lambda mirrors: embedded().mirrored(mirrors))
 
     def load_once(
         path: Path | str | None = None,
@@ -34,6 +36,6 @@ def loading_once() -> Callable[..., Matrix]:
         is_embedded = path is None or str(path) in (EMBEDDED, str(data_directory()))
         if not is_embedded or os.environ.get("CUDALOCK_DATA_DIR") != os.devnull:
             return load(path, warn, mirrors)
-        return embedded().mirrored(mirrors)
+        return mirrored(mirrors)
 
     return load_once

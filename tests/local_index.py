@@ -38,6 +38,8 @@ from urllib.parse import quote, unquote
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from tests.forked_pip import run_pip
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
@@ -424,9 +426,10 @@ def run_tool(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that begins with `pip` (this interpreter's) or `uv` (the one beside it)."""
     tool, *rest = command
-    program = [sys.executable, "-m", "pip"] if tool == "pip" else [_uv()]
+    if tool == "pip":
+        return run_pip(rest, folder, environment)
     return subprocess.run(
-        [*program, *rest],
+        [_uv(), *rest],
         cwd=folder,
         env=dict(environment),
         capture_output=True,

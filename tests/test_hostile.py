@@ -79,6 +79,12 @@ def trees() -> list[tuple[str, ast.Module]]:
     ]
 
 
+@cache
+def nodes() -> list[tuple[str, ast.AST]]:
+    """Every node of the package, with its module: to walk through all trees takes a while."""
+    return [(name, node) for name, tree in trees() for node in ast.walk(tree)]
+
+
 # -- programs are those of PATH -------------------------------------------------------------------
 
 WINDOWS_PATHS = {
@@ -159,31 +165,31 @@ STARTERS = {
 LAST_WORDS = {name.rpartition(".")[2] for name in STARTERS}
 
 
-def starts(tree: ast.Module) -> Iterator[ast.Call]:
-    """The calls of a module that start a program."""
-    for node in ast.walk(tree):
+def starts() -> Iterator[tuple[str, ast.Call]]:
+    """The calls that start a program, each with its module."""
+    for name, node in nodes():
         if isinstance(node, ast.Call):
             last = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
             # To write out the name of each call of the package takes seconds.
             if last in LAST_WORDS and ast.unparse(node.func) in STARTERS:
-                yield node
+                yield name, node
 
 
 def test_every_program_is_started_by_a_path_that_was_found() -> None:
     """`shutil.which` looks into the current folder on Windows, and so does a bare name."""
     faults = []
-    for name, tree in trees():
-        for node in ast.walk(tree):
-            is_imported = isinstance(node, ast.alias) and node.name == "which"
-            if is_imported or (isinstance(node, ast.Attribute) and node.attr == "which"):
-                faults.append(f"{name} uses shutil.which")
-        for call in starts(tree):
-            first = call.args[0] if call.args else None
-            word = first.elts[0] if isinstance(first, ast.List) and first.elts else first
-            if word is None or (isinstance(word, ast.Constant)):
-                faults.append(f"{name}:{call.lineno} starts a program by its name")
+    for name, node in nodes():
+        is_imported = isinstance(node, ast.alias) and node.name == "which"
+        if is_imported or (isinstance(node, ast.Attribute) and node.attr == "which"):
+            faults.append(f"{name} uses shutil.which")
+    calls = list(starts())
+    for name, call in calls:
+        first = call.args[0] if call.args else None
+        word = first.elts[0] if isinstance(first, ast.List) and first.elts else first
+        if word is None or (isinstance(word, ast.Constant)):
+            faults.append(f"{name}:{call.lineno} starts a program by its name")
     assert not faults
-    assert sum(len(list(starts(tree))) for _, tree in trees()) >= 5, "the test sees the calls"
+    assert len(calls) >= 5, "the test sees the calls"
 
 
 # -- variables ------------------------------------------------------------------------------------
@@ -308,8 +314,7 @@ def test_a_path_on_another_drive_stays_absolute(monkeypatch: pytest.MonkeyPatch)
 def test_relpath_is_called_in_one_place() -> None:
     used = {
         name
-        for name, tree in trees()
-        for node in ast.walk(tree)
+        for name, node in nodes()
         if (isinstance(node, ast.Attribute) and node.attr == "relpath")
         or (isinstance(node, ast.alias) and node.name == "relpath")
     }
@@ -399,6 +404,7 @@ GOALS = {
     "fetch": ["lock.txt", "-d", "wheels"],
     "matrix show": ["torch"],
     "matrix lint": ["--matrix", "matrix"],
+    "doctor": ["--python", "env"],
 }
 LEFT_OUT = {"matrix update", "matrix export"}
 """Commands that would ask the network, or write pages for minutes."""
@@ -418,6 +424,8 @@ def test_no_text_for_an_option_is_an_internal_error(
     write(tmp_path / "lock.txt", "six==1.17.0 --hash=sha256:" + "0" * 64 + "\n")
     if command == "matrix lint":
         small_matrix(tmp_path / "matrix")
+    elif command == "doctor":
+        installed_tree(tmp_path / "env", "")
     words = [*command.split(), *GOALS.get(command, [])]
     network = {"fetch"}
     for kind, text in NUMBERS.items():
@@ -607,8 +615,7 @@ def test_digits_in_patterns_are_those_of_ascii() -> None:
     r"""`\d` accepts the digits of every script, and what they write is no version."""
     faults = [
         f"{name}:{node.lineno}"
-        for name, tree in trees()
-        for node in ast.walk(tree)
+        for name, node in nodes()
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\\d" in node.value
     ]
     assert not faults
@@ -629,43 +636,36 @@ NAMED_FILES = {
 }
 
 
-def run_apart(words: list[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
-    """Run cudalock in a process of its own, which ends within a minute."""
-    return subprocess.run(
-        [sys.executable, "-m", "cudalock", *words],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @POSIX_ONLY
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("case", NAMED_FILES)
 @pytest.mark.parametrize("name", ["pipe.txt", "uv.lock", "/dev/tty", "/dev/zero"])
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for(
-    case: str, name: str, tmp_path: Path
+    case: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     if not name.startswith("/"):
         os.mkfifo(tmp_path / name)
-    words = [word.replace("{}", name) for word in NAMED_FILES[case]]
-    ended = run_apart(words, tmp_path)
-    assert ended.returncode in (1, 2), ended.stderr.decode()
-    assert b"Traceback" not in ended.stderr
+    ended = run(*(word.replace("{}", name) for word in NAMED_FILES[case]))
+    assert ended.exit_code in (1, 2), ended.output
+    assert "Traceback" not in ended.output
 
 
 @POSIX_ONLY
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "name", ["pyproject.toml", ".python-version", "runtime.txt", ".gitmodules", "requirements.txt"]
 )
 @pytest.mark.parametrize(
     "words", [["solve", "torch", "--offline"], ["generate", "--offline"], ["check"]], ids=" ".join
 )
-def test_nor_one_in_the_repository(name: str, words: list[str], tmp_path: Path) -> None:
+def test_nor_one_in_the_repository(
+    name: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     os.mkfifo(tmp_path / name)
-    ended = run_apart(words, tmp_path)
-    assert ended.returncode in (0, 1, 2), ended.stderr.decode()
+    ended = run(*words)
+    assert ended.exit_code in (0, 1, 2), ended.output
 
 
 @POSIX_ONLY
@@ -801,6 +801,7 @@ def test_what_doctor_cannot_read_is_reported_and_the_rest_judged(kind: str, tmp_
 
 
 @POSIX_ONLY
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", ["METADATA", "RECORD", "WHEEL", "INSTALLER", "direct_url.json"])
 def test_a_pipe_in_an_environment_is_not_waited_for(name: str, tmp_path: Path) -> None:
     root = installed_tree(tmp_path / "venv", "")
@@ -808,10 +809,9 @@ def test_a_pipe_in_an_environment_is_not_waited_for(name: str, tmp_path: Path) -
         (folder / name).unlink(missing_ok=True)
         os.mkfifo(folder / name)
     os.mkfifo(root / "lib" / "python3.11" / "site-packages" / "torch.pth")
-    command = [sys.executable, "-m", "cudalock", "doctor", "--python", str(root)]
-    ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
-    assert ended.returncode == 1
-    assert f"{name} is not a file".encode() in ended.stdout
+    ended = run("doctor", "--python", root)
+    assert ended.exit_code == 1
+    assert f"{name} is not a file" in ended.stdout
 
 
 @pytest.mark.parametrize("marker", ["python_full_version ~= 'x'", "foo == 'x'", "os_name ~= 'a'"])
@@ -1041,8 +1041,7 @@ def test_no_wait_is_without_a_limit() -> None:
     """On Windows Ctrl-C ends no wait for a lock, a queue or a thread that has no limit."""
     endless = [
         name
-        for name, tree in trees()
-        for node in ast.walk(tree)
+        for name, node in nodes()
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in ("get", "join", "wait", "acquire")

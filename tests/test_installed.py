@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,7 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 def test_the_stacks_skip_no_torch_minor(matrix: Matrix) -> None:
     stacks, _ = read_stacks()
-    whole = [stack for stack in stacks if not stack.shares]
+    whole = [stack for stack in stacks if not stack.shares and not stack.repository]
     covered = {parse_version(stack.minor) for stack in whole}
     minors = {
         parse_version(f"{version.major}.{version.minor}")
@@ -76,10 +77,30 @@ def test_the_stacks_and_trials_can_be_read() -> None:
     assert max(files.values()) == 1
 
 
+def test_repositories_are_named_with_their_commits() -> None:
+    stacks, _ = read_stacks()
+    repositories = [stack for stack in stacks if stack.repository]
+    assert len(repositories) >= 15
+    for stack in repositories:
+        assert re.fullmatch(r"[0-9a-f]{40}", stack.commit), stack.name
+        assert stack.beside, f"{stack.name}: nothing of it is imported"
+        assert stack.command[0] == "generate"
+        assert stack.command[1].startswith(stack.repository)
+
+
+def test_a_repository_that_is_not_to_be_had_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "owner+name").mkdir()
+    stack = Stack("name", HERE, "2.5.1", repository="owner/name", commit="0" * 40)
+    result = Runner(tmp_path, (), (), tmp_path).examine(stack)
+    assert verdict(asdict(result)) == "skipped"
+    assert result.skipped == f"owner/name has no commit {'0' * 40}"
+
+
 def test_the_minors_are_printed_for_the_workflow(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--minors"]) == 0
     minors = json.loads(capsys.readouterr().out)
-    assert minors[:2] == ["2.0", "2.1"]
+    # The repositories of 2022 come before the stacks.
+    assert minors[:4] == ["1.12", "1.13", "2.0", "2.1"]
 
 
 def test_differences_leave_the_installers_out() -> None:

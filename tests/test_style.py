@@ -144,11 +144,14 @@ def test_comments_give_reasons() -> None:
 TEXT_TESTS = frozenset({"startswith", "endswith", "removeprefix", "removesuffix", "partition"})
 
 FOREIGN_MESSAGES = {
+    "diagnose/machine.py": 1,
     "diagnose/statements.py": 12,
     "diagnose/versions.py": 8,
     "doctor/imports.py": 1,
     "environment/gpu.py": 1,
     "projects/readers/poetry.py": 1,
+    # the `or` of a marker
+    "projects/syntax/markers.py": 1,
 }
 """How many tests a module has of what pip, Python, nvidia-smi or Poetry wrote: nothing but text."""
 
@@ -200,6 +203,35 @@ def test_no_code_looks_into_a_sentence() -> None:
         tests = [f"{place(path, line)}: {text!r}" for text, line in prose_tests(tree_of(path))]
         name = path.relative_to(PACKAGE).as_posix()
         assert len(tests) <= MESSAGE_TESTS.get(name, 0) + FOREIGN_MESSAGES.get(name, 0), tests
+
+
+# -- what others wrote ---------------------------------------------------------------------------
+
+OWN_JSON = {
+    "cli/tools.py",
+    "files.py",
+    "formats/cyclonedx.py",
+    "formats/header.py",
+    "formats/json_lock.py",
+    "matrix/overlay.py",
+    "matrix/store.py",
+    "projects/syntax/notebook.py",
+    "text.py",
+}
+"""The modules that parse JSON which cudalock or a library of it wrote, or one token of it."""
+
+
+def test_json_of_others_is_read_in_one_place() -> None:
+    """By `read_json`: a hundred thousand brackets are a RecursionError to the json module."""
+    readers = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in modules()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute)
+        and (ast.unparse(node) == "json.loads" or node.attr == "json")
+        and isinstance(node.ctx, ast.Load)
+    }
+    assert readers - OWN_JSON == set()
 
 
 # -- words --------------------------------------------------------------------------------------

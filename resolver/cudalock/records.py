@@ -64,8 +64,8 @@ else:
 
     def _dataclass(cls: type, *, slots: bool) -> type:
         fields = [_field(cls, name) for name in cls.__annotations__]
-        compared = [each.name for each in fields if each.is_for("compare")]
-        shown = [each.name for each in fields if each.is_for("repr")]
+        compared = [member.name for member in fields if member.is_for("compare")]
+        shown = [member.name for member in fields if member.is_for("repr")]
         # attrgetter has a tuple of several names, and of one name the value itself.
         key_of = attrgetter(*compared) if compared else tuple
 
@@ -82,7 +82,7 @@ else:
             return f"{type(self).__qualname__}({values})"
 
         members = {
-            "__match_args__": tuple(each.name for each in fields if each.is_for("init")),
+            "__match_args__": tuple(member.name for member in fields if member.is_for("init")),
             "__init__": _init_of(fields, hasattr(cls, "__post_init__")),
             "__eq__": is_equal,
             "__hash__": hashed,
@@ -96,23 +96,23 @@ else:
 
     def _field(cls: type, name: str) -> _RecordField:
         stated = cls.__dict__.get(name, _RecordField())
-        each = stated if isinstance(stated, _RecordField) else _RecordField(default=stated)
-        each.name = name
-        return each
+        member = stated if isinstance(stated, _RecordField) else _RecordField(default=stated)
+        member.name = name
+        return member
 
     def _with_members(cls: type, fields: list[_RecordField], members: dict[str, Any]) -> type:
-        for each in fields:
-            if "default" in each.options:
-                setattr(cls, each.name, each.options["default"])
-            elif each.name in cls.__dict__:
-                delattr(cls, each.name)
+        for member in fields:
+            if "default" in member.options:
+                setattr(cls, member.name, member.options["default"])
+            elif member.name in cls.__dict__:
+                delattr(cls, member.name)
         for key, member in members.items():
             setattr(cls, key, member)
         return cls
 
     def _slotted(cls: type, fields: list[_RecordField], members: dict[str, Any]) -> type:
         """Make the class again: the slots of one that is there cannot be changed."""
-        names = tuple(each.name for each in fields)
+        names = tuple(member.name for member in fields)
         left_out = {*names, "__dict__", "__weakref__"}
         body = {key: member for key, member in cls.__dict__.items() if key not in left_out}
         # What is frozen is pickled by its slots.
@@ -124,16 +124,16 @@ else:
     def _init_of(fields: list[_RecordField], has_post_init: bool) -> Any:
         known: dict[str, Any] = {"_set": object.__setattr__, "_missing": _RecordField}
         parameters, lines = ["self"], []
-        for each in fields:
-            name, value = each.name, each.name
-            if not each.is_for("init"):
+        for member in fields:
+            name, value = member.name, member.name
+            if not member.is_for("init"):
                 continue
-            if "default_factory" in each.options:
-                known[f"_make_{name}"] = each.options["default_factory"]
+            if "default_factory" in member.options:
+                known[f"_make_{name}"] = member.options["default_factory"]
                 value = f"_make_{name}() if {name} is _missing else {name}"
                 parameters.append(f"{name}=_missing")
-            elif "default" in each.options:
-                known[f"_default_{name}"] = each.options["default"]
+            elif "default" in member.options:
+                known[f"_default_{name}"] = member.options["default"]
                 parameters.append(f"{name}=_default_{name}")
             else:
                 parameters.append(name)
@@ -165,7 +165,7 @@ else:
             if self._made is None:
                 import dataclasses
 
-                body = {each.name: dataclasses.field(**each.options) for each in self._fields}
+                body = {member.name: dataclasses.field(**member.options) for member in self._fields}
                 body["__annotations__"] = owner.__annotations__
                 standard = dataclasses.dataclass(type(owner.__name__, (), body))
                 self._made = standard.__dataclass_fields__

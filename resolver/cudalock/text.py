@@ -178,10 +178,11 @@ def with_coding(text: str) -> str:
 
 # -- words for a shell --------------------------------------------------------------------------
 
-_BARE_WORD: Final = re.compile(r"[A-Za-z0-9_./:\\+=%-][A-Za-z0-9_./:\\+=@%-]*")
+_BARE_WORD: Final = re.compile(r"[A-Za-z0-9_./:\\+%-][A-Za-z0-9_./:\\+=@%-]*")
 """Words that cmd, PowerShell and sh read alike without quotes.
 
-No comma: PowerShell makes a list of `a,b`. No `@` at the front: there it splats a variable. A
+No comma: PowerShell makes a list of `a,b`. No `@` at the front: there it splats a variable; nor
+`=`: zsh takes `==2.9` for the path of a command. A
 backslash is bare, though sh would drop it: only Windows paths have one, and PowerShell runs
 `C:\\x\\python.exe` but takes `"C:\\x\\python.exe"` for a string.
 """

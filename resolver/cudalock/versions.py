@@ -20,6 +20,8 @@ from packaging.version import InvalidVersion, Version
 from cudalock.plain import canonical_name, read_marker, read_requirement
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from packaging.markers import Marker
     from packaging.requirements import Requirement
 
@@ -312,6 +314,19 @@ def leading_name(text: str) -> ProjectName:
 def is_prerelease(version: str) -> bool:
     """Return whether a version is an alpha, beta, release candidate or development release."""
     return parse_version(version).is_prerelease
+
+
+def day_of_nightly(version: Version) -> date | None:
+    """Return the day of a build of one day, `2.12.0.dev20260301`; None for any other version."""
+    from datetime import date
+
+    digits = str(version.dev or "")
+    if len(digits) != len("20260301"):
+        return None
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
 
 
 def names_prerelease(specifiers: Iterable[str]) -> bool:

@@ -179,3 +179,73 @@ def test_an_image_without_torch_is_the_machine(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.stderr
     assert "for Linux x86_64, glibc 2.35, Python 3.11" in result.stderr
+
+
+def test_what_is_there_and_serves_stays(tmp_path: Path) -> None:
+    """A version that the files do not ask for is no reason to change what a runtime has."""
+    file = tmp_path / "requirements.txt"
+    write(file, "torch>=2.8\npeft\ntransformers>=5.0\nxformers\n")
+    words = ["generate", str(file), "--image", "colab:2026-08-19", "--offline"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.stderr
+    pins = [line for line in result.stdout.splitlines() if re.match(r"[a-z]", line)]
+    assert [pin.partition("==")[0] for pin in pins] == ["xformers"]
+    assert "changes" not in result.stdout
+    assert "`peft` (peft 0.20.0 of `colab:2026-08-19` is there)" in result.stderr
+    # One that they do ask for is.
+    write(file, "transformers>=5.20\n")
+    result = CliRunner().invoke(main, words)
+    assert "changes transformers 5.15.0 to 5." in result.stdout
+    write(file, "torch\npeft\n")
+    result = CliRunner().invoke(main, words)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "nothing to install: `colab:2026-08-19` has everything" in result.stderr
+
+
+# -- an image with CUDA and no framework --------------------------------------------------------
+
+CUDA_IMAGES = [
+    # The newest build is for CUDA 13, which that image's oldest driver does not run.
+    (
+        "--torch 2.14 --image nvidia/cuda:12.4.1-cudnn-devel-ubuntu22.04",
+        ("torch==2.14.0+cu126", "glibc 2.35", "--driver 550", "driver 550 is assumed"),
+        (),
+    ),
+    ("--torch 2.14 --image nvidia/cuda:13.0.2-base-ubuntu24.04", ("CUDA 13.", "--driver 580"), ()),
+    # What is stated counts, and nothing that nobody stated is a reason for a no.
+    (
+        "--torch 2.14 --image nvidia/cuda:12.4.1-base-ubuntu22.04 --driver 580.65",
+        ("its containers are for driver 550 or newer",),
+        ("is assumed", "+cu126"),
+    ),
+    (
+        "--torch 2.9 --image nvidia/cuda:12.4.1-base-ubuntu22.04 --gpu 12.0",
+        ("not the 12.4 of `nvidia/cuda:12.4.1-base-ubuntu22.04`",),
+        ("is assumed",),
+    ),
+    ("--torch 2.14 --image nvidia/cuda:11.8.0-devel-ubuntu22.04", ("CUDA 1",), ("is assumed",)),
+    # What compiles takes the image's nvcc, if there is one.
+    (
+        "--torch 2.14 --allow-build x --image nvidia/cuda:12.8.1-devel-ubuntu24.04",
+        ("a build for CUDA 12 is assumed", "torch==2.14.0+cu12"),
+        (),
+    ),
+    (
+        "--torch 2.9 --allow-build x --image nvidia/cuda:12.8.1-runtime-ubuntu24.04",
+        ("it has no nvcc to compile x, which a devel image has",),
+        ("for CUDA 12 is assumed",),
+    ),
+    # An image without CUDA says nothing of it.
+    ("--torch 2.9 --image python:3.12-slim-bookworm", ("glibc 2.36",), ("bring their own",)),
+]
+
+
+@pytest.mark.parametrize(("words", "has", "lacks"), CUDA_IMAGES, ids=lambda part: str(part)[:60])
+def test_what_an_image_with_cuda_means(
+    words: str, has: tuple[str, ...], lacks: tuple[str, ...]
+) -> None:
+    python = [] if "python:" in words else ["--python", "3.12"]
+    result = CliRunner().invoke(main, ["solve", *words.split(), *python, "--offline", "-q"])
+    assert result.exit_code == 0, result.stderr
+    assert [text for text in has if text not in result.stdout] == []
+    assert [text for text in lacks if text in result.stdout] == []

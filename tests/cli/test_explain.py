@@ -43,7 +43,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
+@cache
 def run(command: str) -> Result:
+    """What a command says; some tests ask the same."""
     words = [*shlex.split(command), "--offline"]
     return CliRunner().invoke(main, words, prog_name="cudalock")
 

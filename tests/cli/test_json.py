@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from cudalock.cli import main
+from cudalock.formats.json_lock import read as read_lock
 from cudalock.lint.defects import Defect
 from cudalock.matrix.matrix import Matrix
 from cudalock.show import export
@@ -52,6 +53,7 @@ def closed(schema: Any) -> Any:
 
 SAMPLES = [
     ("solve", ("solve", "--torch", "2.6.0", *FOR, "--json")),
+    ("lines", ("solve", "--torch", "2.6.0", "--cuda", "cpu", "--cuda", "12.4", *FOR, "--json")),
     ("error", ("solve", "torch==2.6.0", "torchvision==0.20.0", *FOR, "--json")),
     ("error", ("solve", "--format", "json", "--torch", "nonsense")),
     ("error", ("solve", "torhc", *FOR, "--json", "--offline")),
@@ -85,6 +87,31 @@ def test_a_document_is_as_its_schema_says(name: str, words: tuple[str, ...]) -> 
     document = json.loads(result.stdout)
     validator = Draft202012Validator(closed(SCHEMAS[name]))
     assert [error.message for error in validator.iter_errors(document)] == []
+
+
+def test_the_locks_of_lines_are_locks(tmp_path: Path) -> None:
+    """Each is a whole document of its own schema, and reads back as a lock."""
+    words = ("--torch", "2.6.0", "--cuda", "cpu", "--cuda", "12.4", *FOR)
+    result = run("solve", *words, "-o", str(tmp_path / "lines.json"))
+    assert result.exit_code == 0, result.output
+    document = json.loads((tmp_path / "lines.json").read_text("utf-8"))
+    assert [(line["name"], line["index"]) for line in document["lines"]] == [
+        ("cpu", "cpu"),
+        ("cu124", "cu124"),
+    ]
+    validator = Draft202012Validator(closed(SCHEMAS["solve"]))
+    for line in document["lines"]:
+        assert [error.message for error in validator.iter_errors(line["lock"])] == []
+        lock = read_lock(json_text(line["lock"]))
+        assert lock.command == document["command"]
+        assert any(pin.name == "torch" for pin in lock.pins)
+    # As it was before a file had them all.
+    assert run("solve", *words, "--as", "files", "-o", str(tmp_path / "lock.json")).exit_code == 0
+    assert (tmp_path / "lock-cu124.json").is_file()
+    # It is cudalock's own, and replaced.
+    assert run("solve", *words, "-o", str(tmp_path / "lines.json")).exit_code == 0
+    refused = run("solve", *words, "--json", "--as", "groups")
+    assert json.loads(refused.stdout)["code"] == "contradiction"
 
 
 def test_an_export_is_as_its_schema_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from cudalock.cli import main
 from cudalock.diagnose import Diagnosis, decode, diagnose
 from cudalock.diagnose.machine import Clues, read_clues
 from cudalock.diagnose.symptoms import find_matches
-from cudalock.diagnose.text import Text
+from cudalock.diagnose.text import PastedText
 from cudalock.diagnose.versions import read_pins
 from cudalock.matrix.matrix import Matrix
 from cudalock.targets import Here
@@ -71,7 +71,7 @@ def test_messages_in_a_few_words(case: dict[str, Any]) -> None:
 def test_every_symptom_is_seen(fact: Fact) -> None:
     for symptom in fact.symptom:
         line = symptom.replace("*", " whatever ").replace("'", "\u2019").upper()
-        text = Text.of(f"before\n  {line}\nafter\n")
+        text = PastedText.of(f"before\n  {line}\nafter\n")
         (match,) = find_matches(text, [fact], lambda word: word == "torch")
         assert (match.line, match.fact) == (2, fact)
 
@@ -88,19 +88,19 @@ def test_a_symptom_ends_where_a_name_ends() -> None:
         ". ": True,
         "-ext": False,
     }.items():
-        found = find_matches(Text.of(ends + rest), [fact], lambda word: word == "torch")
+        found = find_matches(PastedText.of(ends + rest), [fact], lambda word: word == "torch")
         assert bool(found) is is_seen, rest
 
 
 def test_the_pieces_of_a_symptom_stand_in_one_line_and_in_order() -> None:
     fact = next(each for each in WITH_SYMPTOMS if each.id == "torch-extension-nvcc-major")
     message = "The detected CUDA version (11.8) mismatches the version that was used to compile"
-    assert find_matches(Text.of(message), [fact], lambda word: False)
+    assert find_matches(PastedText.of(message), [fact], lambda word: False)
     for other in (
         message.replace("mismatches", "\nmismatches"),
         "mismatches the version that was used to compile. The detected CUDA version (",
     ):
-        assert not find_matches(Text.of(other), [fact], lambda word: False)
+        assert not find_matches(PastedText.of(other), [fact], lambda word: False)
 
 
 # -- whole texts ------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_the_commands_have_an_answer(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", cases("diagnose/pins.toml"), ids=lambda case: case["name"])
 def test_pins(case: dict[str, Any]) -> None:
-    found = {f"{pin.name}=={pin.version}" for pin in read_pins(Text.of(case["text"]), MATRIX)}
+    found = {f"{pin.name}=={pin.version}" for pin in read_pins(PastedText.of(case["text"]), MATRIX)}
     assert found == set(case["pins"])
 
 
@@ -196,6 +196,19 @@ def test_pins(case: dict[str, Any]) -> None:
         ("NVIDIA GeForce RTX 4070 Ti SUPER", Clues(gpu="8.9")),
         ("GPU: NVIDIA A100-SXM4-80GB", Clues(gpu="8.0")),
         ("a2 and t4 are no GPUs here", Clues()),
+        ("8xH100 node, and layer h100_out", Clues(gpu="9.0")),
+        ("on an A100-80G", Clues(gpu="8.0")),
+        ("A100 and H100 are both named", Clues()),
+        ("rtx 3090ti", Clues(gpu="8.6")),
+        ("a T4 in colab", Clues(gpu="7.5")),
+        ("GPU 3060 12G", Clues(gpu="8.6")),
+        ("a 4090 GPU", Clues(gpu="8.9")),
+        ("RTX 6000", Clues()),
+        (
+            "hint: You're on macOS (`macosx_14_0_x86_64`), but `torch` (v2.8.0) only has wheels"
+            " for the following platforms: `manylinux_2_28_x86_64`, `win_amd64`",
+            Clues(platform="macos-x86_64"),
+        ),
         ("CUDA capability sm_120 is not", Clues(gpu="12.0")),
         ("supports CUDA capabilities sm_50 sm_60 sm_70", Clues()),
         ("Value 'sm_120' is not defined", Clues(gpu="12.0")),
@@ -210,7 +223,7 @@ def test_pins(case: dict[str, Any]) -> None:
     ],
 )
 def test_machines(text: str, clues: Clues) -> None:
-    assert read_clues(Text.of(text), MATRIX) == clues
+    assert read_clues(PastedText.of(text), MATRIX) == clues
 
 
 def test_what_is_said_goes_before_what_is_read() -> None:

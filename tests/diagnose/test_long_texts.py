@@ -7,7 +7,7 @@ import string
 
 import pytest
 
-from cudalock.diagnose.text import Text
+from cudalock.diagnose.text import PastedText
 
 ERROR = "ModuleNotFoundError: No module named 'triton.ops'"
 SIZE = 4_000_000
@@ -30,7 +30,7 @@ def of_words() -> list[str]:
 @pytest.mark.parametrize("place", [0.5, 1.0])
 def test_a_long_log_is_condensed(lines: list[str], place: float) -> None:
     at = int(len(lines) * place)
-    text = Text.of("\n".join([*lines[:at], ERROR, *lines[at:]]))
+    text = PastedText.of("\n".join([*lines[:at], ERROR, *lines[at:]]))
     assert text.lines[at] == ERROR
     assert text.number(text.folded.index("triton.ops")) == at + 1
     assert sum(map(len, text.lines)) < SIZE // 8
@@ -38,10 +38,10 @@ def test_a_long_log_is_condensed(lines: list[str], place: float) -> None:
 
 def test_both_ends_of_a_repetition_stay() -> None:
     lines = [f"numpy {number}.0.0 is too old" for number in range(20_000)]
-    text = Text.of("\n".join(lines))
+    text = PastedText.of("\n".join(lines))
     assert [line for line in text.lines if line] == [*lines[:2], *lines[-2:]]
 
 
 def test_a_short_text_is_read_whole() -> None:
     text = "same line\n" * 1000
-    assert Text.of(text).lines == text.split("\n")
+    assert PastedText.of(text).lines == text.split("\n")

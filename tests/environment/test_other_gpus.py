@@ -65,6 +65,7 @@ XPU_SMI = """{"device_list": [{"device_id": 0, "device_name": "Intel(R) Arc(TM) 
         ({"amd-smi": AMD_SMI}, ["gfx1201"]),
         ({"amd-smi": AMD_SMI_LIST}, ["gfx942"]),
         ({"amd-smi": "no JSON", "rocm-smi": ROCM_SMI}, ["gfx1030"]),
+        ({"amd-smi": "[" * 100_000, "rocm-smi": ROCM_SMI}, ["gfx1030"]),
         ({"rocm-smi": ROCM_SMI, "xpu-smi": XPU_SMI}, ["gfx1030"]),
         ({"xpu-smi": XPU_SMI}, ["xe12.55"]),
         ({"xpu-smi": '{"device_list": [{"device_name": "Some Graphics"}]}'}, []),

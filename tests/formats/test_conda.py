@@ -120,6 +120,19 @@ def test_a_replaced_requirement_stays_away() -> None:
 # -- pixi.toml ------------------------------------------------------------------------------------
 
 
+def test_a_manifest_is_what_rattler_reads() -> None:
+    """pixi is made of rattler: its specs, its platforms and its channels."""
+    rattler = pytest.importorskip("rattler", reason="pip install py-rattler")
+    words = "--torch 2.8 --python 3.12 --platform linux --platform windows --platform macos"
+    document = toml.loads(run(words, "--format", "pixi").stdout)
+    for spec in document["dependencies"].values():
+        assert rattler.NamelessMatchSpec(spec).version
+    platforms = [*document["workspace"]["platforms"], *document["target"]]
+    assert [str(rattler.Subdir(name)) for name in platforms] == platforms
+    assert {"linux-64", "win-64", "osx-arm64"} == set(document["workspace"]["platforms"])
+    assert [rattler.Channel(name).name for name in document["workspace"]["channels"]]
+
+
 def test_whole_manifest() -> None:
     document = toml.loads(manifest(small_lock(**REPLACED), WriteOptions()))
     assert document == {

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from fnmatch import fnmatch
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +20,7 @@ from cudalock.files import data_directory
 from cudalock.formats import WriteOptions, format_of
 from cudalock.formats.dockerfile import lock_name, render
 from cudalock.matrix.containers import read_containers
+from cudalock.matrix.sources import PURE, SourceState
 from cudalock.projects.read import read_file
 from tests.sample_locks import small_lock
 
@@ -194,6 +196,18 @@ def test_a_file_beside_it_that_somebody_wrote_stays(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "cudalock did not write it" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == [lock.name]
+
+
+def test_what_nvcc_compiles_at_run_time_has_it() -> None:
+    """deepspeed's archive compiles nothing when it is installed, and its operators later."""
+    made = small_lock()
+    state = SourceState(PURE, "its operators are compiled when they are first used")
+    archive = replace(made.pins[0].wheel, file="deepspeed-0.19.8.tar.gz", build=state)
+    deepspeed = replace(made.pins[0], name="deepspeed", version="0.19.8", wheel=archive)
+    text = render(replace(made, pins=(deepspeed, *made.pins)), WriteOptions())
+    line = next(line for line in text.splitlines() if line.startswith("FROM "))
+    assert fnmatch(line, "FROM nvidia/cuda:12.4.?-devel-ubuntu22.04")
+    assert f"[deepspeed-source-only]\n{line}" in text
 
 
 def test_a_token_of_an_index_is_a_secret_of_the_build() -> None:

@@ -15,7 +15,9 @@ PACKAGE = Path(cudalock.formats.__file__).parent
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_row_has_a_module_and_is_meant_by_its_suffix(name: str) -> None:
     assert isinstance(load_format(name), Format)
-    assert format_of(f"folder/{FORMATS[name].suffix}") == name
+    # Poetry's file is called as uv's: what is in it tells them apart.
+    if FORMATS[name].suffix:
+        assert format_of(f"folder/{FORMATS[name].suffix}") == name
 
 
 def test_every_module_that_is_a_format_has_a_row() -> None:

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from cudalock.errors import HashesMissing
 from cudalock.formats import WriteOptions, format_of, load_format
 from cudalock.formats.json_lock import SCHEMA, render, schema
+from cudalock.formats.json_lock import read as read_lock
 from cudalock.formats.json_lock import schema as cudalock_schema
 from cudalock.goals import Goal
 from cudalock.lock import (
@@ -62,6 +63,26 @@ def read(lock: Lock) -> dict[str, Any]:
 @pytest.mark.parametrize("lock", [full_lock(), lock(), lock(pin(NUMPY), cuda=None, framework=None)])
 def test_documents_are_valid(lock: Lock) -> None:
     Draft202012Validator(schema()).validate(read(lock))
+
+
+def test_a_goal_is_read_back_whole() -> None:
+    """Each field of it, those that a later option adds too."""
+    goal = Goal(
+        ("jax[cuda12]<0.5,>=0.4", "torch==2.5.1"),
+        ("numpy<2",),
+        Wish("rocm", "==6.2.*"),
+        cudnn="==9.1.*",
+        toolkit=("12.4.1", ("cublas", "nvcc")),
+        builders="any",
+        exclude_newer="2025-01-31",
+        allow_build=("deepspeed",),
+        skip=("triton",),
+        strict=True,
+    )
+    defaults = Goal(())
+    told = {row.name for row in fields(Goal) if row.compare}
+    assert not [name for name in told if getattr(goal, name) == getattr(defaults, name)]
+    assert read_lock(render(lock(goal=goal))).goal == goal
 
 
 def test_schema_is_one_and_is_named() -> None:

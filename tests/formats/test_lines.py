@@ -409,6 +409,125 @@ def test_a_requirements_file_for_each_line(tmp_path: Path, monkeypatch: pytest.M
     assert output.count("CL601") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "files"),
+    [
+        ("-o pyproject.toml", ["pyproject.toml"]),
+        ("-o requirements.txt --as files", ["requirements-cpu.txt", "requirements-cu126.txt"]),
+    ],
+)
+def test_an_update_keeps_the_pins_of_each_line(
+    words: str, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as they still have a solution; machine and lines are those of the lock."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "requirements.in").write_text("torch>=2.7\nnumpy\n", newline="\n")
+    made = f"generate requirements.in --cuda cpu --cuda 12.6 {BOTH} --offline -q {words}"
+    status, _, errors = run(*shlex.split(f"{made} --exclude-newer 2025-09-01"))
+    assert status == 0, errors
+    before = {name: _without_head((tmp_path / name).read_text()) for name in files}
+    assert any("torch==2.8.0" in text for text in before.values())
+    update = f"generate requirements.in --update --offline {words}"
+    status, _, errors = run(*shlex.split(update))
+    assert status == 0, errors
+    assert "changed in cpu: nothing" in errors
+    assert "changed in cu126: nothing" in errors
+    after = {name: _without_head((tmp_path / name).read_text()) for name in files}
+    assert after.keys() == before.keys()
+    assert all(_pins_of(after[name]) == _pins_of(before[name]) for name in files)
+    assert "--platform windows" in (tmp_path / files[0]).read_text()
+    assert run("check", "--fresh", *files)[0] == 0
+    # One of them is renewed, in all lines.
+    status, _, errors = run(*shlex.split(f"{update} --upgrade-package numpy"))
+    assert status == 0, errors
+    assert errors.count("numpy 2.3.2 -> ") == 2
+    assert "torch 2.8.0" not in "".join(re.findall("changed in .*", errors))
+    status, _, errors = run(*shlex.split(f"{update} --upgrade"))
+    assert "changed in cu126: torch 2.8.0 -> " in errors
+
+
+def _without_head(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+
+
+def _pins_of(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9-]+==[^\s\";]+", text)
+
+
+def test_an_update_needs_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "requirements.in").write_text("torch==2.8\n", newline="\n")
+    words = f"generate requirements.in --cuda cpu --cuda 12.6 {BOTH} --offline --update"
+    status, _, errors = run(*shlex.split(f"{words} -o requirements.txt"))
+    assert status == 2
+    assert "cannot update `requirements.txt`: it pins nothing of these lines" in errors
+
+
+def test_a_dockerfile_for_each_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the lock that it copies, under names that `check` knows."""
+    monkeypatch.chdir(tmp_path)
+    words = "solve --torch 2.9 --cuda cpu --cuda 12.8 --platform linux --python 3.12 --offline"
+    status, _, errors = run(*shlex.split(f"{words} -o Dockerfile"))
+    assert status == 0, errors
+    assert "install: docker build -f Dockerfile.cu128 -t IMAGE ." in errors
+    names = {path.name for path in tmp_path.iterdir()}
+    docker = {f"Dockerfile.{line}" for line in ("cpu", "cu128")}
+    assert names == docker | {f"requirements.docker.{line}.txt" for line in ("cpu", "cu128")}
+    for name in docker:
+        (copied,) = re.findall(r"^COPY (requirements\S+)", (tmp_path / name).read_text(), re.M)
+        assert copied in names
+    status, output, errors = run("check", *sorted(docker), "--offline")
+    assert (status, output) == (0, ""), errors
+
+
+@pytest.mark.parametrize(
+    ("goal", "flags"),
+    [
+        ("torch 2.9 for CPU and cu128", "--cuda cpu --cuda 12.8"),
+        ("torch 2.9 for CUDA 12.6 and 13.0", "--cuda 12.6 --cuda 13.0"),
+        ("torch 2.9 for CUDA 12.6, 12.8 and 13.0", "--cuda 12.6 --cuda 12.8 --cuda 13.0"),
+        ("torch 2.9 with CUDA 12.8 and ROCm 6.4", "--cuda 12.8 --accelerator rocm6.4"),
+        ("torch 2.9 for CUDA 12.6, 3.12", "--cuda 12.6"),
+    ],
+)
+def test_lines_in_other_words(goal: str, flags: str) -> None:
+    words = ["solve", goal, "--platform", "linux", "--offline"]
+    status, output, errors = run(*words)
+    assert flags in output + errors
+    assert status == (0 if "3.12" in goal else 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["torch 2.9 with and without CUDA"], "`with and without CUDA` is two locks: name both"),
+        (["--torch", "2.9", "--cuda", "cpu,12.8"], "hint: --cuda cpu --cuda 12.8"),
+        (["--torch", "2.9", "--cuda", "12,4"], "invalid CUDA version `12,4`"),
+    ],
+)
+def test_lines_that_are_no_goal(words: list[str], says: str) -> None:
+    status, _, errors = run("solve", *words, "--platform", "linux", "--offline")
+    assert status == 2
+    assert says in errors
+
+
+def test_lines_in_words_are_hinted() -> None:
+    """A phrase has one lock; the command with a line for each was solved."""
+    status, _, errors = run("solve", "torch 2.9 for CPU and cu128", *shlex.split(BOTH), "--offline")
+    assert status == 2
+    assert "CUDA cannot be both `cpu` and `cu128`" in errors
+    (command,) = re.findall(r"`(cudalock solve [^`]*)` has an extra of a project for each", errors)
+    assert "--cuda cpu --cuda 12.8" in command
+    _, *words = shlex.split(command.removesuffix("-o pyproject.toml"))
+    assert run(*words, "--format", "uv", "--offline")[0] == 0
+    # What has no solution is no hint.
+    status, _, errors = run(
+        "solve", "torch 2.9 for cu118 and cu128", *shlex.split(BOTH), "--offline"
+    )
+    assert status == 2
+    assert "extra of a project" not in errors
+
+
 @pytest.mark.network
 def test_the_line_on_the_real_package_index(
     network_environment: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -431,6 +550,7 @@ def test_the_line_on_the_real_package_index(
         ("--as groups -o requirements.txt", "the format requirements has no groups"),
         ("--as files -o pyproject.toml", "uv has all lines of a project in one file"),
         ("-q", "several lines are several files, and `-o` has to name them"),
+        ("-o pixi.toml", "a pixi.toml is one project, and a folder has one"),
         ("--keep all", "`--keep` is for one environment"),
     ],
 )
@@ -441,10 +561,9 @@ def test_what_lines_cannot_be(words: str, expected: str) -> None:
     assert expected in errors
 
 
-@pytest.mark.parametrize("table", ["poetry.source", "pdm.resolution"])
-def test_a_project_of_another_tool(table: str, tmp_path: Path) -> None:
+def test_a_project_of_another_tool(tmp_path: Path) -> None:
     path = tmp_path / "pyproject.toml"
-    path.write_text(f'[project]\nname = "a"\nversion = "0"\n[tool.{table}]\nx = 1\n')
+    path.write_text('[project]\nname = "a"\nversion = "0"\n[tool.pdm.resolution]\nx = 1\n')
     words = f"solve --torch 2.9 --cuda cpu --cuda 12.6 {BOTH} -o {shlex.quote(str(path))}"
     status, _, errors = run(*shlex.split(words), "--offline")
     assert status == 2

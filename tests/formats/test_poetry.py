@@ -248,19 +248,89 @@ torch = [
 """
 
 
+# https://python-poetry.org/docs/dependency-specification/#exclusive-extras has both markers.
+EITHER = """\
+[project]
+name = "app"
+version = "0"
+requires-python = ">=3.11"
+
+[project.optional-dependencies]
+gpu = ["torch (==2.5.1+cu124) ; extra != 'cpu'"]
+cpu = ["torch (==2.5.1+cpu) ; extra != 'gpu'"]
+
+[tool.poetry.dependencies]
+torch = [
+  { markers = "extra == 'cpu' and extra != 'gpu'", source = "a"},
+  { markers = "extra == 'gpu' and extra != 'cpu'", source = "b"},
+]
+"""
+# The lines are Windows's alone; everyone else has the package index's build.
+WINDOWS = """\
+[project]
+name = "app"
+version = "0"
+requires-python = ">=3.11"
+dependencies = ["torch (==2.5.1) ; sys_platform != 'win32'"]
+
+[project.optional-dependencies]
+cpu = ["torch (==2.5.1+cpu) ; sys_platform == 'win32'"]
+gpu = ["torch (==2.5.1+cu124) ; sys_platform == 'win32'"]
+
+[tool.poetry.dependencies]
+torch = [
+  { markers = "sys_platform != 'win32'" },
+  { markers = "sys_platform == 'win32' and extra == 'cpu' and extra != 'gpu'", source = "a"},
+  { markers = "sys_platform == 'win32' and extra == 'gpu' and extra != 'cpu'", source = "b"},
+]
+"""
+GROUPS = """\
+[tool.poetry]
+name = "app"
+version = "0"
+description = ""
+authors = []
+
+[tool.poetry.dependencies]
+python = "^3.11"
+
+[tool.poetry.group.cpu.dependencies]
+torch = { version = "2.5.1", source = "a", markers = "extra=='cpu' and extra!='gpu'" }
+
+[tool.poetry.group.gpu.dependencies]
+torch = { version = "2.5.1", source = "b", markers = "extra=='gpu' and extra!='cpu'" }
+"""
+SOURCES = OLD[OLD.index("[[tool") :]
+SPELLINGS = [
+    ("old", OLD, "--extra cpu", "--extra gpu", "linux"),
+    ("default", DEFAULT + SOURCES, "", "--extra gpu", "linux"),
+    ("either", EITHER + SOURCES, "--extra cpu", "--extra gpu", "linux"),
+    ("windows", WINDOWS + SOURCES, "--extra cpu", "--extra gpu", "windows"),
+    ("groups", GROUPS + SOURCES, "--group cpu", "--group gpu", "linux"),
+]
+
+
 @pytest.mark.parametrize(
-    "text", [OLD, DEFAULT + OLD[OLD.index("[[tool") :]], ids=["old", "default"]
+    ("text", "cpu", "gpu", "platform"),
+    [row[1:] for row in SPELLINGS],
+    ids=[r[0] for r in SPELLINGS],
 )
-def test_other_spellings_of_lines(text: str, written: Path) -> None:
-    """Poetry 1's optional entries, and a line that everyone has without the other."""
+def test_other_spellings_of_lines(
+    text: str, cpu: str, gpu: str, platform: str, written: Path
+) -> None:
+    """Poetry 1's optional entries and groups, and a line that everyone has without the other."""
     written.write_text(text, encoding="utf-8", newline="\n")
-    status, output, errors = run(f"check pyproject.toml {LINUX}")
+    target = f"--platform {platform} --python 3.11 --offline"
+    status, output, errors = run(f"check pyproject.toml {target}")
     assert (status, output) == (0, ""), errors
-    status, output, errors = run(f"generate {LINUX} --extra gpu -q")
-    assert status == 0, errors
-    assert "torch==2.5.1+cu124" in output
-    own = "--extra cpu" if "[tool.poetry.extras]" in text else ""
-    assert "torch==2.5.1+cpu" in run(f"generate {LINUX} {own} -q")[1]
+    for flags, cuda in ((cpu, "no CUDA"), (gpu, "CUDA 12.4.1")):
+        status, output, errors = run(f"generate {target} {flags} -q")
+        assert status == 0, errors
+        assert output.splitlines()[0].endswith(f"Python 3.11, {cuda}")
+        assert "torch==2.5.1" in output or "torch-2.5.1%2B" in output
+    # Elsewhere a line of Windows alone has nothing to say.
+    status, output, errors = run("check pyproject.toml --platform linux --python 3.11 --offline")
+    assert (status, output) == (0, ""), errors
 
 
 @pytest.mark.parametrize(
@@ -268,13 +338,39 @@ def test_other_spellings_of_lines(text: str, written: Path) -> None:
     [
         ('["rich"]', '["rich", "torch>=2"]', "Poetry would install `torch>=2` with one of the"),
         ('"explicit"\n\n[[', '"supplemental"\n\n[[', 'this source with `priority = "explicit"`'),
+        ("[[tool.poetry.source]]", "[tool.poetry.source.x]", "source: it is not a list of tables"),
         ('source = "cuda" }', 'version = "*" }', "its entry for torch is not the lines'"),
     ],
 )
 def test_what_contradicts_the_lines(old: str, new: str, says: str, written: Path) -> None:
-    text = HAND.replace(old, new)
+    text = HAND.replace(old, new) if "source.x" not in new else HAND.split(old)[0] + new
     written.write_text(text, encoding="utf-8", newline="\n")
     words = f"solve --torch 2.9 --vision --cuda cpu --cuda 12.6 {LINUX} -o pyproject.toml"
+    status, _, errors = run(words)
+    assert status == 2
+    assert says in errors
+    assert written.read_text("utf-8") == text
+
+
+MAIN_TABLE = "[tool.poetry.dependencies]\nnumpy = '^2'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (OLD, "tool.poetry: lines need the [project] table that Poetry 2 reads"),
+        ("[project]\nname='a'\nversion='0'\n" + MAIN_TABLE, "numpy: beside extras of [project]"),
+        (
+            "[project]\nname='a'\nversion='0'\ndependencies=[]\n"
+            "[tool.poetry.dependencies]\n[tool.poetry.extras]\nx=['numpy']\n",
+            "tool.poetry.extras: the lines are extras of [project]",
+        ),
+    ],
+)
+def test_a_project_that_poetry_would_read_otherwise(text: str, says: str, written: Path) -> None:
+    """Extras in [project] would silence what Poetry's own tables have."""
+    written.write_text(text, encoding="utf-8", newline="\n")
+    words = f"solve --torch 2.9 --cuda cpu --cuda 12.6 {LINUX} -o pyproject.toml"
     status, _, errors = run(words)
     assert status == 2
     assert says in errors

@@ -10,13 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cudalock.errors import BadPhrase, BadTarget, CudalockError
-from cudalock.goals import Parsed, Request, parse_phrase, read_request
+from cudalock.goals import ParsedPhrase, Request, parse_phrase, read_request
 from tests.known import HERE, FakeMatrix
 
 MATRIX = FakeMatrix()
 
 
-def read(*words: str) -> Parsed:
+def read(*words: str) -> ParsedPhrase:
     return parse_phrase(words, MATRIX)
 
 

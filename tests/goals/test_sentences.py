@@ -9,7 +9,7 @@ import pytest
 
 from cudalock import toml
 from cudalock.errors import BadPhrase
-from cudalock.goals import Parsed, parse_phrase
+from cudalock.goals import ParsedPhrase, parse_phrase
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.universe import ClosedUniverse
 from tests.paths import CASES
@@ -28,7 +28,7 @@ class Asking(ClosedUniverse):
         raise AssertionError(f"looked up {names}")
 
 
-def stated(parsed: Parsed) -> dict[str, Any]:
+def stated(parsed: ParsedPhrase) -> dict[str, Any]:
     asked = [f"{one.name} {one.loose or one.specifier}".strip() for one in parsed.projects]
     parts = {name: list(getattr(parsed, name)) for name in PARTS if getattr(parsed, name)}
     ignored = [name for note in parsed.notes if not isinstance(note, str) for name in note.names]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from cudalock.formats import WriteOptions, load_format
 from cudalock.indexes.client import Web
 from cudalock.indexes.downloads import ATTEMPTS, download
 from cudalock.projects.locks import locked_wheels
-from cudalock.projects.locks.locked_wheels import Wanted
+from cudalock.projects.locks.locked_wheels import WheelToFetch
 from cudalock.targets import Target
 from tests.local_index import LocalIndex, build_wheel, clean_environment, make_environment, run_tool
 from tests.sample_locks import NUMPY, lock, pin
@@ -281,6 +282,26 @@ def test_fetch_brings_every_wheel(name: str, wheels: str | None, tmp_path: Path)
         assert not [path for path in index.asked if path.endswith(".whl")]
 
 
+def test_fetch_says_how_names_are_installed(tmp_path: Path) -> None:
+    with LocalIndex() as index:
+        torch = build_wheel("torch", "2.5.1", requires=["numpy"])
+        index.add("/simple/", NUMPY, torch)
+        made = lock(pin(NUMPY), pin(torch), target=Target(HERE, "linux-x86_64"))
+        file = tmp_path / "requirements.txt"
+        file.write_text(load_format("requirements").render(made, WriteOptions()), encoding="utf-8")
+        result = fetched(file, tmp_path / "wheels", "--index-url", index.url("/simple/"))
+    assert result.exit_code == 0, result.output
+    command = result.stderr.splitlines()[-1].partition("install without a network: ")[2]
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command), "--dry-run"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Would install" in done.stdout or "already satisfied" in done.stdout
+
+
 def test_fetch_computes_what_has_no_hash(tmp_path: Path) -> None:
     """The others are checked all the same, by what stands beside them."""
     with LocalIndex() as index:
@@ -334,7 +355,9 @@ def test_a_lock_that_is_none(tmp_path: Path) -> None:
 def test_a_windows_path_is_a_wheel_too(tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
     file.write_text("C:/w/a_b-1.0-py3-none-any.whl ; sys_platform == 'win32'\n")
-    assert locked_wheels.read(file).wheels == (Wanted("a-b", "a_b-1.0-py3-none-any.whl", None, ()),)
+    assert locked_wheels.read(file).wheels == (
+        WheelToFetch("a-b", "a_b-1.0-py3-none-any.whl", None, ()),
+    )
 
 
 # Without a network.

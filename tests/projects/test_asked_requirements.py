@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cudalock.errors import CudalockError
-from cudalock.projects.asked_requirements import Lines, read
+from cudalock.projects.asked_requirements import RequestedLines, read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_bytes(content: bytes) -> Lines:
+def read_bytes(content: bytes) -> RequestedLines:
     return read("-", stdin=content)
 
 
-def shown(lines: Lines) -> list[str]:
+def shown(lines: RequestedLines) -> list[str]:
     return [item.name + item.specifier for item in lines.requirements]
 
 

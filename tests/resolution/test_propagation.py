@@ -10,7 +10,14 @@ import pytest
 from cudalock.matrix.facts import Verb
 from cudalock.resolution.elements import TARGET_GPU, Element, fact_element
 from cudalock.resolution.model import Candidate, Requirement
-from cudalock.resolution.propagation import ABSENT, Domain, Network, Restriction, Strike, Table
+from cudalock.resolution.propagation import (
+    ABSENT,
+    Domain,
+    Network,
+    RequirementTable,
+    Restriction,
+    Strike,
+)
 
 NOWHERE = fact_element("invented")
 A_GOAL = Element("goal", "a")
@@ -41,9 +48,9 @@ def versions(domain: Domain, mask: int) -> list[str | None]:
 
 def asking(
     owner: Domain, version: str, other: Domain, wish: Requirement, element: Element | None = None
-) -> Table:
+) -> RequirementTable:
     """The table of one candidate that asks for something."""
-    table = Table(owner.name, other.name, element)
+    table = RequirementTable(owner.name, other.name, element)
     table.add(bits(owner, version), other.accepted(wish))
     return table
 
@@ -102,7 +109,7 @@ def test_a_strike_goes_both_ways() -> None:
 
 def test_one_table_strikes_what_none_of_its_owners_accepts() -> None:
     torch, fa2 = domain("torch", "2.7", "2.6", "2.5"), domain("fa2", "2.8", "2.7")
-    table = Table("fa2", "torch", fact_element("minor"))
+    table = RequirementTable("fa2", "torch", fact_element("minor"))
     table.add(bits(fa2, "2.8"), torch.accepted(wants("torch", "==2.6")))
     table.add(bits(fa2, "2.7"), torch.accepted(wants("torch", "==2.5")))
     network = Network({"torch": torch, "fa2": fa2}, [table], [goal(fa2, wants("fa2"))])
@@ -184,7 +191,7 @@ def test_nothing_that_takes_part_in_an_answer_is_struck(seed: int) -> None:
     domains = {name: domain(name, "3", "2", "1") for name in "abc"}
     tables = []
     for owner, other in itertools.permutations("abc", 2):
-        table = Table(owner, other, None)
+        table = RequirementTable(owner, other, None)
         for position in range(4):
             if chance.random() < 0.4:
                 table.add(1 << position, chance.randrange(1, 16))
@@ -205,7 +212,9 @@ def test_nothing_that_takes_part_in_an_answer_is_struck(seed: int) -> None:
             assert alive[name] & (1 << position)
 
 
-def _holds(chosen: dict[str, int], tables: list[Table], roots: list[Restriction]) -> bool:
+def _holds(
+    chosen: dict[str, int], tables: list[RequirementTable], roots: list[Restriction]
+) -> bool:
     return all(each.allowed & 1 << chosen[each.component] for each in roots) and all(
         accepted & 1 << chosen[table.other]
         for table in tables

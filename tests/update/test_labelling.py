@@ -238,3 +238,24 @@ def test_a_soname_that_is_needed(
     contents = Contents(None, *needed)
     labels = LabelRules(matrix).of("x", "1", "pypi", "py3-none-any", (), contents)
     assert labels.get("cuda") == expected
+
+
+@pytest.mark.parametrize(
+    ("undefined", "expected"),
+    [
+        ({"torch_exception_get_what_without_backtrace", "aoti_torch_delete_stream"}, "2.13"),
+        ({"torch_from_blob", "malloc"}, "2.11"),
+        ({"malloc", "_ZN2at6detail9empty_cpuE"}, None),
+        (set(), None),
+    ],
+)
+def test_the_torch_that_brought_what_is_linked(
+    undefined: set[str], expected: str | None, matrix: Matrix
+) -> None:
+    contents = Contents()
+    contents.links = (Links(), Links(undefined=frozenset(undefined)))
+    tags = "py3-none-manylinux_2_28_x86_64"
+    rules = LabelRules(matrix)
+    labels = rules.of("torchaudio", "2.12.0", "pypi", tags, (), contents)
+    assert labels.get("torch_floor") == expected
+    assert "torch_floor" not in rules.of("torchaudio", "2.12.0", "pypi", tags, ())

@@ -9,11 +9,11 @@ import pytest
 
 from cudalock.matrix.matrix import EMBEDDED, Matrix
 from cudalock.update.files import IndexFile
-from cudalock.update.merge import LISTED, Listed, Place, merge_release, system_of
+from cudalock.update.merge import LISTED, Listed, WheelPlace, merge_release, system_of
 from cudalock.update.toolkits import merge_cudnn, merge_toolkits, vendor_text
 
 MATRIX = Matrix.load(EMBEDDED)
-PYPI = Place("index", "pypi")
+PYPI = WheelPlace("index", "pypi")
 
 
 def tables(project: str) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def tables(project: str) -> dict[str, Any]:
     return found
 
 
-def listed(project: str, version: str, place: Place) -> list[Listed]:
+def listed(project: str, version: str, place: WheelPlace) -> list[Listed]:
     """Everything that is held in a place, as its listing says it."""
     held = MATRIX.project(project)
     assert held is not None
@@ -50,7 +50,9 @@ def test_a_listing_of_what_is_held_changes_nothing(project: str) -> None:
         held = MATRIX.project(project)
         assert held is not None
         places = {
-            Place("index", build.index) if build.index else Place("builder", str(build.builder))
+            WheelPlace("index", build.index)
+            if build.index
+            else WheelPlace("builder", str(build.builder))
             for build in held.release(version).builds
         }
         for place in sorted(places):

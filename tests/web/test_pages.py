@@ -21,7 +21,7 @@ from tests.web.built import EVERYTHING, NPM, missing
 from web import pages
 from web.html import Html, element, grid, join, link, outside
 from web.pages import addons, answers, feeds, reference
-from web.pages.layout import SECTIONS, Page, slug
+from web.pages.layout import SECTIONS, Page, slug, spoken
 from web.site import Site
 
 if TYPE_CHECKING:
@@ -219,6 +219,33 @@ def test_a_reason_found_for_one_python_is_not_told_of_another(matrix: Matrix) ->
                     assert match is None or match[1] == cell.python
 
 
+@pytest.mark.parametrize(
+    ("name", "titles"), [("torchvision", {"CUDA", "ROCm", "XPU", ""}), ("flash-attn", {"CUDA"})]
+)
+def test_builds_for_other_accelerators_and_pythons_are_there(
+    name: str, titles: set[str], matrix: Matrix
+) -> None:
+    task, found = addons.Task(name, "linux-x86_64"), answers.Answers(matrix, "linux-x86_64")
+    (page,), _ = addons.pages(matrix, task, found, 1)
+    (cells,) = found.of(name, 1).values()
+    offered = {answers.built_for(cell.accelerator)[0] for cell in cells if cell.offer}
+    assert offered == titles
+    assert any(cell.python.endswith("t") for cell in cells if cell.offer)
+    # Nobody expects a wheel for them: that there is none is not told.
+    assert all(cell.offer or answers.is_usual(cell.python, cell.accelerator) for cell in cells)
+    assert all(title in page.answer for title in titles)
+    for cell in cells[-1:]:
+        result = CliRunner().invoke(main, [*_words(cell.command), "--offline"])
+        assert result.exit_code == 0, result.output
+
+
+def test_a_release_of_cuda_leads_to_its_series(matrix: Matrix) -> None:
+    page = reference.cuda_page(matrix, "12.6.0")
+    assert re.search(r"torch \S+ is the newest with a build for CUDA 12\.6\.", page.answer)
+    assert 'href="../12.6/"' in page.body
+    assert "no torch" not in reference.cuda_page(matrix, "12.6").answer
+
+
 # -- escaping -------------------------------------------------------------------------------------
 
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -239,6 +266,13 @@ def test_only_urls_of_the_web_are_links(url: str) -> None:
     assert outside("https://a.example/b") == link(
         "https://a.example/b", "https://a.example/b", rel="noopener"
     )
+
+
+def test_code_within_a_text_is_code() -> None:
+    assert spoken("a `b <c>` d `e") == "a <code>b &lt;c&gt;</code> d `e"
+    page = reference.code_html("CL202")
+    assert "`" not in page.body
+    assert "<code>cudalock explain FACT</code>" in page.body
 
 
 def test_a_hostile_page_is_a_page() -> None:

@@ -23,7 +23,7 @@ import shlex
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import BadFile, CudalockError, GaveUp, NoSolution, NotKnown, UsageError
 from cudalock.formats import DEFAULTS, FORMATS, load_format
@@ -56,16 +56,31 @@ LARGEST: Final = 2 << 20
 """Characters of a pasted text: a lockfile of a large project has one million."""
 CACHED: Final = 8
 """Solutions that are remembered: the formats and reasons of one are asked for after another."""
+FOLLOWING: Final = ("explain", "file", "mark")
+"""The questions about a state that was solved just before: what that found out is used again."""
+MOST_BYTES: Final = 30_000_000
+"""Bytes in use from which on the next question starts afresh."""
 FORMAT: Final = "requirements"
 EXAMINED: Final = 400
 """Characters of a pasted text's line that are shown."""
 
 
+class Room(NamedTuple):
+    """What a page needs to drop what it found out, the rows that it read included: a browser's
+    memory grows and never shrinks."""
+
+    in_use: Callable[[], int]
+    """how many bytes are in use"""
+    open: Callable[[], Matrix]
+    """opens the same matrix once more"""
+
+
 class Page:
     """What the page knows: one matrix, and the last few solutions over it."""
 
-    def __init__(self, matrix: Matrix) -> None:
+    def __init__(self, matrix: Matrix, room: Room | None = None) -> None:
         self.universe = ClosedUniverse(matrix)
+        self._room = room
         self._solved = lru_cache(CACHED)(self._solve)
         self._questions: dict[str, Callable[..., Answer]] = {
             "solve": self.solve,
@@ -88,6 +103,8 @@ class Page:
         try:
             question = json.loads(text)
             name = question.pop("ask")
+            if name not in FOLLOWING:
+                self._make_room()
             reply = self._questions[name](**question)
         except CudalockError as error:
             reply = self._refused(error)
@@ -97,6 +114,15 @@ class Page:
             # What is garbage now would make the browser's memory grow, which never shrinks.
             gc.collect()
         return json.dumps(reply, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+    def _make_room(self) -> None:
+        """Drop what was found out, if it has become much: the next answer takes as long as a first
+        one."""
+        if self._room is not None and self._room.in_use() > MOST_BYTES:
+            self._solved.cache_clear()
+            # What problems share hangs on their matrix, and goes with it.
+            self.universe = ClosedUniverse(self._room.open())
+            gc.collect()
 
     # -- solve --------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from cudalock.lock import DERIVED
 from cudalock.show.wheels import python_ranges
 from cudalock.targets import PLATFORMS
-from cudalock.targets.accelerators import CPU, CUDA
+from cudalock.targets.accelerators import CUDA
 from cudalock.text import counted, listed
 from web.html import Html, bullets, element, grid, join, link
 from web.pages.answers import (
@@ -21,10 +21,12 @@ from web.pages.answers import (
     Refusal,
     add_ons,
     builds_of,
+    built_for,
     frameworks_for,
     has_wheels,
+    is_usual,
 )
-from web.pages.layout import Page, code, command, section
+from web.pages.layout import Page, code, command, section, spoken
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
@@ -119,7 +121,7 @@ def _page(matrix: Matrix, task: Task, torch: str, answers: list[Answer], usable:
     title = f"{task.name} for torch {torch} on {label}"
     offered = [answer for answer in answers if answer.offer]
     body = [
-        section("Wheels by Python and CUDA", _wheels(answers)) if offered else None,
+        section("Wheels by Python and GPU build", _wheels(answers)) if offered else None,
         _first_command(task, offered, matrix.framework or ""),
         _refusals(answers),
         _facts(matrix, offered),
@@ -147,9 +149,9 @@ def _sentence(task: Task, torch: str, answers: list[Answer], usable: list[str]) 
     doubt = "" if seen else "; they are derived from a build script, and nobody has seen them"
     offered = seen or offered
     versions = {answer.offer.version for answer in offered if answer.offer}
-    newest = offered[-1].offer
+    newest = _newest(offered).offer
     assert newest is not None
-    builds = sorted({answer.accelerator for answer in offered}, key=_numbers)
+    builds = list(dict.fromkeys(answer.accelerator for answer in offered))
     pythons = python_ranges({answer.python for answer in offered})
     which = newest.version if len(versions) == 1 else newest.version.partition("+")[0]
     return (
@@ -158,14 +160,31 @@ def _sentence(task: Task, torch: str, answers: list[Answer], usable: list[str]) 
     )
 
 
-def _built_for(builds: list[str]) -> str:
-    releases = [each for each in builds if each != CPU]
-    words = [f"{CUDA.title} {listed(releases)}"] if releases else []
-    return " or ".join([*words, *(["no CUDA"] if CPU in builds else [])])
+def _newest(offered: list[Answer]) -> Answer:
+    """Return the answer for the newest Python and CUDA of those with a wheel."""
+    usual = [each for each in offered if is_usual(each.python, each.accelerator)]
+    return (usual or offered)[-1]
+
+
+def _built_for(accelerators: list[str]) -> str:
+    """`CUDA 12.6, 12.8 or ROCm 6.3 or XPU or no GPU`."""
+    versions: dict[str, list[str]] = {}
+    for title, version in sorted({*map(built_for, accelerators)}, key=_version_order):
+        versions.setdefault(title, []).append(version)
+    has_none = versions.pop("", None) is not None
+    words = [
+        f"{title} {listed(found)}" if any(found) else title for title, found in versions.items()
+    ]
+    return " or ".join([*words, *(["no GPU"] if has_none else [])])
+
+
+def _version_order(built: tuple[str, str]) -> tuple[str, tuple[int, ...]]:
+    title, version = built
+    return title, _numbers(version)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")) if text != CPU else ()
+    return tuple(int(part) for part in text.split(".") if part)
 
 
 def _nearest(torch: str, usable: list[str]) -> str | None:
@@ -179,16 +198,16 @@ def _wheels(answers: list[Answer]) -> Html:
     numbers = _reason_numbers(answers)
     rows = []
     for answer in answers:
-        built = answer.accelerator if answer.accelerator != CPU else "none"
+        title, version = built_for(answer.accelerator)
         if isinstance(answer.outcome, Offer):
             cells = _offer_cells(answer.outcome, answer.command)
         elif answer.outcome.is_known:
             number = numbers[answer.outcome.reason]
-            cells = [join("none: ", link(f"reason {number}", f"#reason-{number}")), "", "", ""]
+            cells = [join("none: ", link(f"reason {number}", f"#reason-{number}")), "", ""]
         else:
-            cells = ["not known", "", "", code(answer.command)]
-        rows.append([answer.python, built, *cells])
-    head = ["Python", "CUDA", "Wheel", "From", "sha256", "Command"]
+            cells = ["not known", "", code(answer.command)]
+        rows.append([answer.python, f"{title} {version}".strip() or "no GPU", *cells])
+    head = ["Python", "Built for", "Wheel and sha256", "From", "Command"]
     return grid(head, rows)
 
 
@@ -199,22 +218,23 @@ def _offer_cells(offer: Offer, solve: str) -> list[object]:
         f"needs glibc {offer.glibc}" if offer.glibc and _numbers(offer.glibc) > (2, 28) else None,
     ]
     remarks = [element("br"), "; ".join(note for note in notes if note)] if any(notes) else []
+    digest = offer.sha256 or "no sha256 is published"
     place = join(offer.place, element("br"), TRUST.get(offer.trust, offer.trust))
-    digest = code(offer.sha256) if offer.sha256 else "none published"
-    return [join(wheel, remarks), place, digest, code(solve)]
+    below = element("small", digest, class_="digest")
+    return [join(wheel, remarks, element("br"), below), place, code(solve)]
 
 
 def _first_command(task: Task, offered: list[Answer], framework: str) -> Html | None:
     if not offered:
         return None
-    answer = offered[-1]
-    offer = answer.offer
-    assert offer is not None
+    answer = _newest(offered)
+    assert answer.offer is not None
+    is_cuda = built_for(answer.accelerator)[0] in (CUDA.title, "")
     query = {
         "platform": PLATFORMS[task.platform].flag,
         "python": answer.python,
         framework: answer.torch,
-        "cuda": answer.accelerator,
+        CUDA.name if is_cuda else "accelerator": answer.accelerator,
         "with": task.name,
     }
     root = "../../../"
@@ -247,9 +267,9 @@ def _refusals(answers: list[Answer]) -> Html | None:
             and answer.outcome.reason == reason
         ]
         lines = [
-            join(line.text, " ", link(line.fact, f"../../../facts/{line.fact}/"))
+            join(spoken(line.text), " ", link(line.fact, f"../../../facts/{line.fact}/"))
             if line.fact
-            else line.text
+            else spoken(line.text)
             for line in reason
         ]
         parts += [
@@ -276,7 +296,7 @@ def _refusals(answers: list[Answer]) -> Html | None:
 
 def _named(answers: list[Answer]) -> str:
     pythons = python_ranges(dict.fromkeys(answer.python for answer in answers))
-    builds = sorted({answer.accelerator for answer in answers}, key=_numbers)
+    builds = [answer.accelerator for answer in answers]
     return f"Python {', '.join(pythons)}, {_built_for(builds)}"
 
 

@@ -27,7 +27,7 @@ from cudalock.resolution.search import Search
 from cudalock.show.cells import minor
 from cudalock.show.wheels import pythons_on
 from cudalock.targets import PLATFORMS, Target
-from cudalock.targets.accelerators import CPU, CUDA
+from cudalock.targets.accelerators import ACCELERATORS, CPU, CUDA
 from cudalock.targets.pythons import PYTHONS
 from cudalock.versions import leading_name, parse_requirement, parse_version, pins_exactly
 
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.releases import Build, Release
     from cudalock.resolution.model import Resolution
+
+FREE_THREADED: Final = "t"
+"""How a Python without its lock ends, `3.14t`."""
 
 NEWEST_GLIBC: Final = GLIBCS[-1]
 """Where no wheel runs on the usual glibc, one that runs on this is shown, with what it needs."""
@@ -97,7 +100,8 @@ class Answer:
     torch: str
     python: str
     accelerator: str
-    """a CUDA minor, `12.8`, or `cpu`"""
+    """a CUDA minor, `12.8`, another accelerator with its version if it has one, `rocm6.3`, or
+    `cpu`"""
     command: str
     outcome: Offer | Refusal
 
@@ -188,7 +192,7 @@ def uninvolved(matrix: Matrix, name: str) -> tuple[str, ...]:
 
 
 def builds_of(matrix: Matrix, version: str, platform: str) -> list[tuple[str, str]]:
-    """Return the Pythons and accelerators (CUDA minors, `cpu`) that a torch has builds for."""
+    """Return the Pythons and accelerators (see `Answer`) that a torch has builds for."""
     project = matrix.project(matrix.framework or "")
     release = project.release(version) if project else None
     found = {
@@ -196,23 +200,60 @@ def builds_of(matrix: Matrix, version: str, platform: str) -> list[tuple[str, st
         for build in (release.builds if release else ())
         for accelerator in _accelerator(build, platform)
         for python in pythons_on([build], platform)
-        if python in PYTHONS
+        if python.removesuffix(FREE_THREADED) in PYTHONS
     }
-    return sorted(found, key=lambda cell: (PYTHONS.index(cell[0]), _order(cell[1])))
+    return sorted(found, key=lambda cell: (_python_order(cell[0]), _order(cell[1])))
+
+
+def is_usual(python: str, accelerator: str) -> bool:
+    """Return whether a page has to say that there is no wheel for these: CUDA or none, and a Python
+    with its lock. Of the others it has the wheels that there are."""
+    return not python.endswith(FREE_THREADED) and built_for(accelerator)[0] in (CUDA.title, "")
+
+
+def built_for(accelerator: str) -> tuple[str, str]:
+    """Return the accelerator of an answer for people, and its version; both empty for none."""
+    if accelerator == CPU:
+        return "", ""
+    for row in ACCELERATORS.values():
+        if accelerator.startswith(row.name):
+            return row.title, accelerator.removeprefix(row.name)
+    return CUDA.title, accelerator
 
 
 def _accelerator(build: Build, platform: str) -> list[str]:
-    if build.accelerator == CUDA.name and CUDA.name in PLATFORMS[platform].accelerators:
+    allowed = PLATFORMS[platform].accelerators
+    if build.accelerator == CUDA.name and CUDA.name in allowed:
         return [minor(build.row(CUDA.name)[0])]
+    if build.accelerator in allowed:
+        row = ACCELERATORS[build.accelerator]
+        # The builds of some are not told apart: what a goal states has no version.
+        return [row.name + (build.row(row.name)[0] if row.version_word else "")]
     is_for_none = build.accelerator not in (CUDA.name, None) and build.row(CUDA.name) == ("none",)
-    others = [name for name in PLATFORMS[platform].accelerators if name != CUDA.name]
+    others = [name for name in allowed if name != CUDA.name]
     if is_for_none and not any(build.row(name) not in ((), ("none",)) for name in others):
         return [CPU]
     return []
 
 
-def _order(accelerator: str) -> tuple[int, ...]:
-    return (0,) if accelerator == CPU else tuple(int(part) for part in accelerator.split("."))
+def _python_order(python: str) -> tuple[int, bool]:
+    plain = python.removesuffix(FREE_THREADED)
+    return PYTHONS.index(plain), plain != python
+
+
+def _order(accelerator: str) -> tuple[int, tuple[int, ...]]:
+    """None first, then CUDA, then the others in the order of their table."""
+    title, version = built_for(accelerator)
+    titles = ["", *(row.title for row in ACCELERATORS.values())]
+    return titles.index(title), tuple(int(part) for part in version.split(".") if part)
+
+
+def _made(matrix: Matrix, name: str, platform: str) -> tuple[set[str], set[str]]:
+    """Return the titles of the accelerators, and the Pythons, that an add-on has wheels for."""
+    builds = [build for release in matrix.project(name) or () for build in release.builds]
+    named = {build.accelerator for build in builds if pythons_on([build], platform)}
+    titles = {row.title for row in ACCELERATORS.values() if row.name in named}
+    return titles, set(pythons_on(builds, platform))
 
 
 class Answers:
@@ -235,13 +276,19 @@ class Answers:
         versions = frameworks_for(self._matrix, name)
         if releases is not None:
             versions = versions[len(versions) // 3 :][:releases]
+        titles, pythons = _made(self._matrix, name, self._platform)
         cells = [
             (python, version, accelerator)
             for version in versions
             for python, accelerator in builds_of(self._matrix, version, self._platform)
+            if is_usual(python, accelerator)
+            or (
+                (python in pythons or not python.endswith(FREE_THREADED))
+                and built_for(accelerator)[0] in {*titles, CUDA.title, ""}
+            )
         ]
         # By Python: what problems of one target share is kept for some targets only.
-        cells.sort(key=lambda cell: PYTHONS.index(cell[0]))
+        cells.sort(key=lambda cell: _python_order(cell[0]))
         self._skipped = uninvolved(self._matrix, name)
         answers: dict[str, list[Answer]] = {version: [] for version in versions}
         for python, version, accelerator in cells:
@@ -252,14 +299,18 @@ class Answers:
         wanted = tuple(sorted([f"{self._matrix.framework}=={version}", name]))
         plain = Goal(requirements=wanted, accelerator=parse_accelerator(accelerator))
         goal = replace(plain, skip=self._skipped)
-        target = Target(python, self._platform)
+        plain_python = python.removesuffix(FREE_THREADED)
+        target = Target(plain_python, self._platform, free_threaded=python != plain_python)
         newest = replace(target, glibc=NEWEST_GLIBC) if target.is_linux else target
         outcome: Offer | Refusal | None = None
         if self._known_reason(goal, newest) is None:
             for tried in dict.fromkeys((target, newest)):
                 resolution = self._find(goal, tried)
                 if resolution is not None:
-                    outcome, target = self._offer(resolution, name), tried
+                    # Without it where another project takes its place: no wheel of it is known.
+                    has_it = name in resolution.pins
+                    outcome = self._offer(resolution, name) if has_it else Refusal(())
+                    target = tried
                     break
         if outcome is None:
             outcome = self._refusal(goal, newest)
@@ -337,7 +388,7 @@ def _parts_of(goal: Goal, target: Target) -> dict[str, str]:
     """What the elements of a query are in it, but for facts, which are the same in every one."""
     return {
         **{f"goal:{requirement}": "asked" for requirement in goal.requirements},
-        "target:python": target.python,
+        "target:python": target.python + (FREE_THREADED if target.free_threaded else ""),
         "target:platform": target.platform,
         "target:glibc": target.glibc or "",
         "option:cuda": str(goal.accelerator),
@@ -351,6 +402,8 @@ def _stated(element: Element, parts: dict[str, str]) -> str:
 
 
 def _telling(answers: list[Answer]) -> list[Answer]:
-    """Leave out builds without CUDA where they have no wheel and others were tried."""
-    telling = [each for each in answers if each.offer or each.accelerator != CPU]
-    return telling or answers
+    """Leave out what has no wheel and nobody expects to have one, and builds without CUDA where
+    they have none and others were tried."""
+    usual = [each for each in answers if each.offer or is_usual(each.python, each.accelerator)]
+    telling = [each for each in usual if each.offer or each.accelerator != CPU]
+    return telling or usual

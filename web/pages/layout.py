@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,8 @@ from web.html import Html, element, join, link
 
 POLICY: Final = "default-src 'none'; style-src 'self'; img-src 'self'"
 """What a page may load: its own style sheet and pictures, and no script."""
+
+_CODE: Final = re.compile(r"`([^`\n]+)`")
 
 SECTIONS: Final = {
     "torch": "torch",
@@ -50,8 +53,9 @@ class Page:
             element("meta", name="viewport", content="width=device-width, initial-scale=1"),
             element("meta", http_equiv="Content-Security-Policy", content=POLICY),
             element("title", f"{self.title} | cudalock"),
-            element("meta", name="description", content=self.answer),
+            element("meta", name="description", content=self.answer.replace("`", "")),
             element("link", rel="canonical", href=f"{address}/{self.path}") if address else None,
+            element("link", rel="icon", href=f"{self.root}icon.svg", type="image/svg+xml"),
             element("link", rel="stylesheet", href=f"{self.root}style.css"),
             element(
                 "link",
@@ -80,7 +84,7 @@ class Page:
             element(
                 "main",
                 element("h1", self.title),
-                element("p", self.answer, class_="answer"),
+                element("p", spoken(self.answer), class_="answer"),
                 self.body,
             ),
             element(
@@ -112,6 +116,12 @@ def section(title: str, *children: object) -> Html:
 def code(text: str) -> Html:
     """Return a command or file name within a line."""
     return element("code", text)
+
+
+def spoken(text: str) -> Html:
+    """Return a text with its `code` as code; a quote without a partner stays as it is."""
+    parts = _CODE.split(text)
+    return join(code(part) if place % 2 else part for place, part in enumerate(parts))
 
 
 def command(text: str) -> Html:

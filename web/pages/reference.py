@@ -12,7 +12,7 @@ from cudalock.show.cells import minor
 from cudalock.show.codes import code_page
 from cudalock.show.covering import facts_of, natural
 from cudalock.show.pages import GpuPage, VirtualPage
-from cudalock.show.rules import Rules
+from cudalock.show.rules import FactTable
 from cudalock.show.table import Table
 from cudalock.show.wheels import python_ranges, pythons_on
 from cudalock.targets import PLATFORMS
@@ -21,7 +21,7 @@ from cudalock.targets.platforms import of_wheel_tags
 from cudalock.text import counted, listed
 from cudalock.versions import parse_version
 from web.html import Html, bullets, element, grid, join, link, outside
-from web.pages.layout import Page, code, command, section, slug
+from web.pages.layout import Page, code, command, section, slug, spoken
 
 if TYPE_CHECKING:
     from cudalock.matrix.facts import Component, Fact
@@ -39,10 +39,12 @@ def table_html(table: Table, root: str) -> Html:
         [column.words(cell) or "-" for column, cell in zip(table.columns, row, strict=True)]
         for row in table.rows
     ]
-    facts = [join(link(id, f"{root}facts/{id}/"), f": {sentence}") for id, sentence in table.facts]
+    facts = [
+        join(link(id, f"{root}facts/{id}/"), ": ", spoken(sentence)) for id, sentence in table.facts
+    ]
     return join(
         grid([column.title for column in table.columns], rows, table.title),
-        bullets([*facts, *table.notes]),
+        bullets([*facts, *map(spoken, table.notes)]),
     )
 
 
@@ -190,11 +192,21 @@ def cuda_page(matrix: Matrix, version: str) -> Page:
         for release in reversed(list(project or ()))
         if (platforms := _platforms_for(release, version))
     ]
-    newest = (
-        f"{name} {builds[0][0]} is the newest with a build for it"
-        if builds
-        else (f"no {name} in the matrix has a build for it")
-    )
+    series = minor(version)
+    alike = [
+        release.version
+        for release in reversed(list(project or ()))
+        if not builds and _platforms_for(release, series)
+    ]
+    if builds:
+        newest = f"{name} {builds[0][0]} is the newest with a build for it"
+    elif alike:
+        newest = (
+            f"no {name} is built with this very release; {name} {alike[0]} is the newest with a "
+            f"build for {CUDA.title} {series}"
+        )
+    else:
+        newest = f"no {name} in the matrix has a build for it"
     answer = f"{CUDA.title} {version}: {newest}."
     body = [
         section(
@@ -217,6 +229,8 @@ def cuda_page(matrix: Matrix, version: str) -> Page:
             command(f"cudalock solve torch --cuda {minor(version)} -o requirements.txt"),
         )
         if builds
+        else element("p", link(f"{name} with {CUDA.title} {series}", f"../{series}/"))
+        if alike
         else None,
         *(section(table.title, table_html(table, "../../")) for table in page.tables if table.rows),
         section("Facts", _sentences(page.facts, "../../")) if page.facts else None,
@@ -362,14 +376,14 @@ def fact_page(matrix: Matrix, id: str) -> Page:
     fact = matrix.fact(id)
     table = _fact_table(matrix, fact)
     sentence = f"{fact.component} {fact.versions} {fact.says}".replace("  ", " ")
-    rows = [[key, text] for key, text in table.items() if key not in ("source", "symptom")]
+    rows = [[key, spoken(text)] for key, text in table.items() if key not in ("source", "symptom")]
     body = [
         section("What it means", grid(["Key", "Value"], rows)),
         section(
             "How it shows",
             element("p", "In an error message, where * stands for any text:"),
             bullets(code(symptom) for symptom in fact.symptom),
-            element("p", link("Paste an error message", "../../?diagnose=")),
+            element("p", link("Paste an error message", "../../?view=diagnose")),
         )
         if fact.symptom
         else None,
@@ -381,7 +395,7 @@ def fact_page(matrix: Matrix, id: str) -> Page:
 
 def _fact_table(matrix: Matrix, fact: Fact) -> dict[str, str]:
     component: dict[str, Component] = {fact.component: matrix.component(fact.component)}
-    (found,) = Rules(matrix.version, component, (fact,)).document()["facts"]
+    (found,) = FactTable(matrix.version, component, (fact,)).document()["facts"]
     return {key: _words(content) for key, content in found.items() if key != "says"}
 
 
@@ -412,7 +426,7 @@ def facts_index(matrix: Matrix) -> Page:
 def _sentences(facts: Iterable[Fact], root: str) -> Html:
     return bullets(
         join(
-            f"{fact.component} {fact.versions} {fact.says} ".replace("  ", " "),
+            spoken(f"{fact.component} {fact.versions} {fact.says} ".replace("  ", " ")),
             link(fact.id, f"{root}facts/{fact.id}/"),
         )
         for fact in facts
@@ -425,10 +439,10 @@ def code_html(name: str) -> Page:
     rule = page.rule
     example = page.example
     body = [
-        section("What it means", element("p", page.means)),
-        section("Why it matters", element("p", page.why)),
-        section("How to fix it", element("p", page.fix)),
-        section("Seen with", element("p", page.seen)) if page.seen else None,
+        section("What it means", element("p", spoken(page.means))),
+        section("Why it matters", element("p", spoken(page.why))),
+        section("How to fix it", element("p", spoken(page.fix))),
+        section("Seen with", element("p", spoken(page.seen))) if page.seen else None,
         section(
             "Example",
             element("p", code(example.name), ":"),
@@ -437,7 +451,7 @@ def code_html(name: str) -> Page:
         )
         if example
         else None,
-        section("Silence it", bullets(page.silence)) if page.silence else None,
+        section("Silence it", bullets(map(spoken, page.silence))) if page.silence else None,
         section("In a terminal", command(f"cudalock explain {name}")),
     ]
     answer = f"{name} {rule.name} ({rule.severity}): {rule.summary}."
@@ -447,7 +461,7 @@ def code_html(name: str) -> Page:
 def codes_index() -> Page:
     """Return the list of codes."""
     rows = [
-        [link(name, f"{name}/"), rule.name, rule.severity, rule.summary]
+        [link(name, f"{name}/"), rule.name, rule.severity, spoken(rule.summary)]
         for name, rule in RULES.items()
     ]
     answer = f"{counted(len(rows), 'code')} of what check and doctor find."

@@ -1,5 +1,6 @@
 // Answers questions in Node, one a line: node ask.mjs SITE < questions > answers
-// The last line is what it cost: {"heap": bytes, "cpu": [milliseconds of each], "files": [...]}.
+// The last line is what it cost: {"started": milliseconds, "cpu": [milliseconds of each], "heaps":
+// [bytes after each], "read": [how many files after each], "files": [...]}.
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { resolve } from "node:path";
@@ -28,10 +29,14 @@ const milliseconds = (since) => {
 };
 const started = milliseconds(began);
 const cpu = [];
+const heaps = [];
+const read = [];
 for await (const line of createInterface({ input: process.stdin })) {
   const before = process.cpuUsage();
   const answer = engine.answer(line);
   cpu.push(milliseconds(before));
+  heaps.push(engine.heap());
+  read.push(files.length);
   process.stdout.write(`${answer}\n`);
 }
-process.stdout.write(`${JSON.stringify({ heap: engine.heap(), started, cpu, files })}\n`);
+process.stdout.write(`${JSON.stringify({ started, cpu, heaps, read, files })}\n`);

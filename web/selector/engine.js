@@ -3,6 +3,9 @@
 const PACKS = ["stdlib.pack", "engine.pack", "matrix.pack", "late.pack"];
 const LIBRARY = "/lib/python3.14";
 const PACKAGES = `${LIBRARY}/site-packages`;
+/** Numbers of C's `struct mallinfo`, and the place of `uordblks` among them. */
+const MALLINFO = 10;
+const USED = 7;
 
 /** The files of an inflated pack: the length of a table, the table, and their contents. */
 function* unpacked(bytes) {
@@ -25,6 +28,15 @@ async function inflated(bytes) {
 function write(FS, path, content) {
   FS.mkdirTree(path.slice(0, path.lastIndexOf("/")));
   FS.writeFile(path, content);
+}
+
+/** How many bytes of the memory of WebAssembly are in use: what was given back is not. */
+function inUse(module) {
+  const place = module._malloc(MALLINFO * 4);
+  module._mallinfo(place);
+  const used = module.HEAPU32[place / 4 + USED];
+  module._free(place);
+  return used;
 }
 
 /**
@@ -58,15 +70,22 @@ export async function start({ loadPyodide, runtime, stdlib, read, readNow, done 
     },
   });
   done("pyodide");
-  python.registerJsModule("site_files", { readNow });
+  python.registerJsModule("site_server", {
+    read: readNow,
+    store: (name, path) => python.FS.writeFile(path, readNow(name)),
+    in_use: () => inUse(python._module),
+  });
   python.globals.set("late_files", JSON.stringify((await table).late));
   python.runPython(`
 import json
 from web.engine.boot import open_page
-import site_files
-page = open_page("${PACKAGES}", json.loads(late_files), lambda name: site_files.readNow(name).to_py().tobytes())
+import site_server
+page = open_page("${PACKAGES}", json.loads(late_files), site_server)
 del late_files
 `);
   const page = python.globals.get("page");
-  return { answer: (question) => page.answer(question), heap: () => python._module.HEAPU8.length };
+  return {
+    answer: (question) => page.answer(question),
+    heap: () => python._module.HEAPU8.length,
+  };
 }

@@ -15,7 +15,7 @@ from zipfile import ZipFile
 
 from cudalock.errors import BadFile, NothingFound, NotNeeded, OutputError, SourceMissing
 from cudalock.files import read_member, read_small, stays_inside, write_atomically
-from cudalock.text import read_number
+from cudalock.text import read_json, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +34,7 @@ Content = dict[str, bytes]
 """Files below site-packages, by their path with slashes."""
 
 
-class Wanted(NamedTuple):
+class NeededPlace(NamedTuple):
     """A place that some package in `base`, a site-packages folder, needs."""
 
     base: Path
@@ -52,7 +52,7 @@ class Placed(NamedTuple):
     left: tuple[Path, ...] = ()
 
 
-def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
+def find_wanted(layout: Layout, matrix: Matrix) -> list[NeededPlace]:
     """Return the places of an environment where a package needs files, whether they are there or
     not.
 
@@ -67,7 +67,7 @@ def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
             if place.unless and all((base / file).is_file() for file in place.unless):
                 brought.append(base / place.unless[0])
             else:
-                copies.append(Wanted(base, place))
+                copies.append(NeededPlace(base, place))
     if brought and not copies:
         raise NotNeeded(
             f"nothing has to be put into `{layout.prefix}`: what is installed there brings its own,"
@@ -83,7 +83,7 @@ def find_wanted(layout: Layout, matrix: Matrix) -> list[Wanted]:
 
 
 def install(
-    copies: Iterable[Wanted],
+    copies: Iterable[NeededPlace],
     inventory: Inventory,
     matrix: Matrix,
     wheel: Callable[[FileCopy], Path],
@@ -146,7 +146,7 @@ def _fitting(project: str, inventory: Inventory, matrix: Matrix) -> str:
     return project
 
 
-def _content(copy: Wanted, wheel: Callable[[FileCopy], Path]) -> Content:
+def _content(copy: NeededPlace, wheel: Callable[[FileCopy], Path]) -> Content:
     """The files to be written, by where they go."""
     place = copy.place
     source = copy.base / place.source
@@ -206,9 +206,9 @@ class _Record(NamedTuple):
     @classmethod
     def read(cls, path: Path) -> _Record:
         try:
-            document = json.loads(read_small(path))
+            document = read_json(read_small(path))
             record = cls(dict(document["files"]), list(document["folders"]))
-        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise BadFile(f"`{path}` cannot be read: {error}") from None
         if not all(stays_inside(str(name)) for name in (*record.files, *record.folders)):
             raise BadFile(f"`{path}` names files outside its folder")

@@ -2,10 +2,10 @@
 
 Who does what: :mod:`file_pins` says what a file holds on a target, :mod:`index_names` which indexes
 its addresses mean, :mod:`targets` what a file is judged for when nobody said, :mod:`check_file`
-puts it to :mod:`cudalock.compat.judge` target by target, :mod:`unpinned` says whose newest release
-does not work with a pin, :mod:`static` says what needs no target,
-:mod:`fix_text` mends a file's text, :mod:`source_fix` the sources of a uv project,
- :mod:`selection` says which findings are wanted, and
+puts it to :mod:`cudalock.compat.judge` target by target, :mod:`open_requirements` says what an
+installer chooses badly where a version is open, and :mod:`unpinned` whose newest release does not
+work with a pin; :mod:`static` says what needs no target, :mod:`fix_text` mends a file's text,
+:mod:`source_fix` the sources of a uv project, :mod:`selection` says which findings are wanted, and
 :mod:`reports` (:mod:`sarif`) shows it all.
 :mod:`other_projects` knows names that mislead, :mod:`source_builds` tells what is to be built, and
 whether the file says how, :mod:`conda` what is installed by conda, beside pip, and

@@ -14,7 +14,7 @@ from cudalock.check.conda import (
     replaced,
     with_project_names,
 )
-from cudalock.check.file_pins import Lines
+from cudalock.check.file_pins import FileLines
 from cudalock.check.source_builds import offered_in_extra
 from cudalock.check.source_fix import source_fixes
 from cudalock.check.static import static_findings
@@ -28,7 +28,7 @@ from cudalock.findings import SEVERITIES, Finding
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.model import Declared
 from cudalock.records import NamedTuple, dataclass, replace
-from cudalock.targets.accelerators import CPU, is_vendor_library
+from cudalock.targets.accelerators import CPU
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
@@ -79,11 +79,9 @@ def check_file(
     judged: list[Judged] = []
     for alternatives in [completed(partial, file) for partial in targets] or [list(likely(file))]:
         judged += checker.on_one_of(alternatives[:MAX_TARGETS])
-    failing = [*checker.failing(judged), *checker.replacing(judged)]
     findings = [
         *static_findings(read_file, matrix, targets),
-        *failing,
-        *checker.unpinned(frozenset(finding.members[0] for finding in failing)),
+        *checker.unpinned(judged),
         *(finding for partial in judged for finding in checker.findings(partial)),
         *checker.notes,
         *checker.images.findings(),
@@ -124,7 +122,7 @@ class _Checker:
             file = with_project_names(file, rules)
         python = python_of(file, universe.matrix)
         self.file = file = file if python is None else replace(file, python=python)
-        self._lines = Lines(file, universe.matrix, cuda)
+        self._lines = FileLines(file, universe.matrix, cuda)
         self.images = BaseImages(file, universe.matrix, self.stack, image)
         self._names = {
             declared.name for declared in file.everything() if declared.name in self.stack
@@ -150,7 +148,12 @@ class _Checker:
             clashes = self._with_uv(target, pins, clashes)
         if any(pin.by_conda for pin in pins):
             clashes += replaced(pins, self.stack, self.universe, target)
-            clashes = [clash for clash in clashes if not is_of_conda(clash)]
+            # conda resolves its packages, and knows nothing of the GPU that they shall run on.
+            clashes = [
+                self._as_of_conda(clash) if is_of_conda(clash) else clash
+                for clash in clashes
+                if self._is_of_gpu(clash) or not is_of_conda(clash)
+            ]
         framework = self.universe.matrix.framework or ""
         offered = [
             self.images.adjusted(offered_in_extra(_as_offered(clash), self.file, framework))
@@ -161,6 +164,23 @@ class _Checker:
         if lines is not None:
             clashes = [project for project in clashes if _concerns(project, lines)]
         return Judged(target, group, tuple(pins), tuple(clashes))
+
+    def _as_of_conda(self, clash: PinConflict) -> PinConflict:
+        """The same without a change for pip: its builds are not those of conda's channels."""
+        facts = self.universe.matrix.facts
+        advice = (facts[fact_id].fix for fact_id in clash.finding.facts if fact_id in facts)
+        finding = replace(clash.finding, fix=next(filter(None, advice), None))
+        return clash._replace(finding=finding, changes=())
+
+    def _is_of_gpu(self, clash: PinConflict) -> bool:
+        """Whether a conflict is one with the target's GPU, by the architectures of builds."""
+        facts = self.universe.matrix.facts
+        return any(
+            demand.template.name == "gpu"
+            for fact_id in clash.finding.facts
+            if fact_id in facts
+            for demand in facts[fact_id].of_machine
+        )
 
     def _is_meant_so(self, clash: PinConflict, group: str | None) -> bool:
         """Whether a build without an accelerator is what its line is for: on another platform the
@@ -283,10 +303,10 @@ class _Checker:
     def _is_meant(self, judged: Judged, own: Sequence[Target], lines: set[int]) -> bool:
         """Whether the file may be for the platform of a judgement: each pin of the lines that
         fails there by itself works with another of the platform's Pythons (`own`)."""
-        alone = [clash for clash in judged.errors if len(clash.members) == 1]
+        single = [clash for clash in judged.errors if len(clash.members) == 1]
         return all(
             any(self._may_work(target, judged.group, [clash], lines) for target in own)
-            for clash in alone
+            for clash in single
             if clash.target_dependent
         )
 
@@ -363,12 +383,21 @@ class _Checker:
                 )
                 self.notes.append(note)
 
+    def unpinned(self, judged: Sequence[Judged]) -> Iterator[Finding]:
+        """What is chosen where a line leaves its version open."""
+        from cudalock.check.open_requirements import OpenRequirements
+
+        requirements = OpenRequirements(self.file, self._names, self.stack, self.universe)
+        yield from requirements.findings(judged[0].target if judged else None)
+
     # -- findings -------------------------------------------------------------------------------
 
     def findings(self, judged: Judged) -> Iterator[Finding]:
         """What was found on a target, where it stands and is not silenced."""
         for clash in judged.clashes:
-            lines = [each.origin for each in clash.members if isinstance(each.origin, Declared)]
+            lines = [
+                member.origin for member in clash.members if isinstance(member.origin, Declared)
+            ]
             place = _place(clash)
             if place is not None and not any(line.is_ignored(clash.finding.code) for line in lines):
                 finding = replace(clash.finding, place=place)
@@ -378,130 +407,6 @@ class _Checker:
                     finding = replace(finding, fix=f"{texts} in [{fixes[0].table}]")
                 yield finding
 
-    def failing(self, judged: Sequence[Judged]) -> Iterator[Finding]:
-        """A requirement whose newest release does not work with a pin installed beside it."""
-        from cudalock.check.unpinned import newest_that_fails
-
-        pinned = [
-            requirement
-            for requirement in self.file.everything()
-            if requirement.version and requirement.name in self.universe.matrix.projects
-        ]
-        names = {requirement.name for requirement in pinned}
-        for requirement in self.file.everything() if pinned and judged else ():
-            if not _is_open(requirement) or requirement.name in names:
-                continue
-            if is_vendor_library(requirement.name):
-                continue
-            beside = self.file.wanted_with(requirement.group)
-            pins = {
-                other.name: (other.version or "").partition("+")[0]
-                for other in pinned
-                if other.group in beside
-            }
-            stated = [requirement.specifier] if requirement.specifier else []
-            required = [
-                text
-                for other, version in pins.items()
-                for text in self.stack.specifiers_in(other, version, requirement.name)
-            ]
-            found = newest_that_fails(
-                requirement.name, [*stated, *required], pins, judged[0].target, self.universe
-            )
-            if found is not None:
-                spelled = f"{requirement.name}{requirement.specifier or ''}"
-                why = f"{found.fact.component} {found.fact.says}"
-                yield Finding(
-                    "CL501",
-                    "warning",
-                    f"{spelled} is not pinned, and its newest release, {found.version}, does not "
-                    f"work with {found.pin} {pins[found.pin]}: {why}",
-                    place=requirement.place,
-                    facts=(found.fact.id,),
-                    fix=f"`{requirement.name}=={found.better}`" if found.better else None,
-                    members=(requirement.name, found.pin),
-                )
-
-    def replacing(self, judged: Sequence[Judged]) -> Iterator[Finding]:
-        """A requirement of pip's whose newest release replaces what conda installs."""
-        from cudalock.check.conda import CONDA, newest_that_replaces, pinned_version
-
-        everything = list(self.file.everything())
-        by_pip = {line.name for line in everything if line.manager == "pypi" and line.version}
-        installed = {
-            line.name: version
-            for line in everything
-            if line.manager == CONDA
-            and line.name in self._names
-            and line.name not in by_pip
-            and (version := pinned_version(line)) is not None
-        }
-        for line in everything if installed and judged else ():
-            if not _is_open(line) or line.name in installed:
-                continue
-            found = newest_that_replaces(
-                line.name,
-                line.specifier or "",
-                installed,
-                judged[0].target,
-                self.stack,
-                self.universe,
-            )
-            if found is not None:
-                has = f"{found.project} {installed[found.project]}"
-                yield Finding(
-                    "CL501",
-                    "warning",
-                    f"{line.name}{line.specifier or ''} is not pinned, and its newest release, "
-                    f"{found.version}, requires {found.project}{found.specifier}: pip replaces the "
-                    f"{has} that conda installs",
-                    place=line.place,
-                    fix=f"`{line.name}=={found.better}`" if found.better else None,
-                    members=(line.name, found.project),
-                )
-
-    def unpinned(self, failing: frozenset[str] = frozenset()) -> Iterator[Finding]:
-        """A member of the stack that nothing pins, where something pins another that is installed
-        with it; not those that are reported as `failing`. What the vendor makes is as the
-        framework's own build wants it."""
-        requirements = [
-            requirement for requirement in self.file.everything() if requirement.name in self._names
-        ]
-        pinned = [
-            requirement
-            for requirement in requirements
-            if requirement.version or requirement.url or requirement.index
-        ]
-        pinned_names = {requirement.name for requirement in pinned}
-        for requirement in requirements:
-            if requirement.name in pinned_names or requirement.role != "requirement":
-                continue
-            if (
-                requirement.specifier
-                or requirement.problem is not None
-                or requirement.manager != "pypi"
-            ):
-                continue
-            beside = self.file.wanted_with(requirement.group)
-            neighbours = sorted({other.name for other in pinned if other.group in beside})
-            is_reported = requirement.name in failing
-            if neighbours and not is_reported and not self._is_settled(requirement.name, pinned):
-                beside_names = " and ".join(neighbours[:2])
-                says = f"{requirement.name} is not pinned, beside a pinned {beside_names}"
-                yield Finding(
-                    "CL501", "note", says, place=requirement.place, members=(requirement.name,)
-                )
-
-    def _is_settled(self, name: str, pinned: Sequence[Declared]) -> bool:
-        """Whether an installer has no choice of a project: the file's own, one of the vendor's, or
-        one that the metadata of something pinned pins."""
-        if not self.universe.matrix.is_curated(name):
-            # A library of the vendor's, or what a library alone ties to the framework.
-            return True
-        if name in {pin.project for pin in self.file.files()}:
-            return True
-        return any(self.stack.is_pinned_by(name, pin.name, pin.version) for pin in pinned)
-
 
 def _identity(clash: PinConflict) -> tuple[object, ...]:
     return clash.finding.code, clash.finding.members, clash.finding.facts
@@ -510,16 +415,6 @@ def _identity(clash: PinConflict) -> tuple[object, ...]:
 def _only_with(clash: PinConflict, why: str) -> PinConflict:
     finding = clash.finding
     return clash._replace(finding=replace(finding, sentence=f"{finding.sentence} ({why})"))
-
-
-def _is_open(requirement: Declared) -> bool:
-    """Whether pip or uv choose the version of a requirement."""
-    return (
-        requirement.role == "requirement"
-        and requirement.manager == "pypi"
-        and requirement.problem is None
-        and not (requirement.version or requirement.url or requirement.index)
-    )
 
 
 def _as_offered(clash: PinConflict) -> PinConflict:
@@ -562,8 +457,10 @@ def _place(clash: PinConflict) -> Place | None:
 
 def _in_order(findings: Sequence[Finding], file: ProjectFile) -> list[Finding]:
     """Each once, by file and place, the worst first where several stand in one place."""
-    order = {name: at for at, name in enumerate(dict.fromkeys(each.name for each in file.files()))}
-    unique = {(each.code, each.place, each.members): each for each in reversed(findings)}
+    order = {name: at for at, name in enumerate(dict.fromkeys(part.name for part in file.files()))}
+    unique = {
+        (finding.code, finding.place, finding.members): finding for finding in reversed(findings)
+    }
 
     def key(finding: Finding) -> tuple[int, int, int, int, str, str]:
         place = finding.place
@@ -571,12 +468,12 @@ def _in_order(findings: Sequence[Finding], file: ProjectFile) -> list[Finding]:
         return (*where, SEVERITIES.index(finding.severity), finding.code, finding.sentence)
 
     silenced = _silencing(file)
-    reported = [each for each in unique.values() if not silenced(each)]
+    reported = [finding for finding in unique.values() if not silenced(finding)]
     return sorted(reported, key=key)
 
 
 def _silencing(file: ProjectFile) -> Callable[[Finding], bool]:
-    by_place = {entry.place: entry for entry in file.everything() if entry.ignored}
+    by_place = {declared.place: declared for declared in file.everything() if declared.ignored}
 
     def is_silenced(finding: Finding) -> bool:
         line = by_place.get(finding.place) if finding.place else None

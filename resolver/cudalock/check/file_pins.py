@@ -7,12 +7,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cudalock.check.conda import conda_pin
-from cudalock.check.index_names import Places, has_nightlies
+from cudalock.check.index_names import IndexNames, has_nightlies
 from cudalock.check.source_builds import BuildRecipes
 from cudalock.compat.installed import plain_indexes
 from cudalock.compat.pins import PinnedProject
 from cudalock.compat.wheels import PinWheels, variant_of, wheel_tags
 from cudalock.matrix.releases import PACKAGE_INDEX
+from cudalock.projects.model import Declared
 from cudalock.projects.syntax.pep508 import may_hold
 from cudalock.targets.tags import best_wheel
 from cudalock.urls import file_of
@@ -20,7 +21,7 @@ from cudalock.versions import parse_version
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
-    from cudalock.projects.model import Declared, LockedFile, ProjectFile, Source
+    from cudalock.projects.model import LockedFile, ProjectFile, Source
     from cudalock.targets import Target
 
 _WHEEL = ".whl"
@@ -28,7 +29,7 @@ _FOR_BOTH = ("requirements", "constraints", "dockerfile")
 """The kinds of files that pip and uv both install from."""
 
 
-class Lines:
+class FileLines:
     """The lines of a file that the package index's tools install, group by group."""
 
     def __init__(self, file: ProjectFile, matrix: Matrix, conda_cuda: str | None = None) -> None:
@@ -36,7 +37,7 @@ class Lines:
         self.file = file
         self._conda_cuda = conda_cuda
         self._matrix = matrix
-        self._places = places = Places(matrix)
+        self._places = places = IndexNames(matrix)
         self._names = matrix.projects | matrix.file_sharers.keys()
         self._everywhere = places.of_file(file)
         self._in_uv_order = places.in_uv_order(file)
@@ -114,6 +115,7 @@ class Lines:
                 if declared.group in groups and self._counts(declared):
                     one = self._pin_of(declared, target, environment)
                     pins += [one] if one is not None else []
+        pins = _without_alternatives(pins)
         # pip replaces what conda installed: a project that the pip section names is pip's.
         by_pip = {pin.name for pin in pins if pin.required and not pin.by_conda}
         pins = [pin for pin in pins if not (pin.by_conda and pin.name in by_pip)]
@@ -291,6 +293,20 @@ def _is_comparable(specifier: str) -> bool:
     return True
 
 
+def _without_alternatives(pins: list[PinnedProject]) -> list[PinnedProject]:
+    """The pins without the entries of a lock that stand for one another.
+
+    Of a project that a lock has in several versions uv installs one, by the extras of workspace
+    members, say; which one cannot be told, and none of them is judged beside the rest.
+    """
+    locked: dict[str, set[str]] = {}
+    for pin in pins:
+        if isinstance(pin.origin, Declared) and pin.origin.role == "locked":
+            locked.setdefault(pin.name, set()).add(pin.specifier)
+    several = {name for name, specifiers in locked.items() if len(specifiers) > 1}
+    return [pin for pin in pins if pin.name not in several]
+
+
 def _requirements(
     file: ProjectFile, environment: Mapping[str, str], fork: str | None
 ) -> Iterator[Declared]:
@@ -336,4 +352,4 @@ def _fragment(url: str) -> tuple[str, ...]:
     return (digest.partition("&")[0].lower(),) if separator else ()
 
 
-__all__ = ["Lines"]
+__all__ = ["FileLines"]

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from cudalock.compat.wheels import has_file, page_id
+from cudalock.compat.wheels import has_file, kind_and_number, page_id
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.urls import file_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cudalock.matrix.matrix import Matrix
+    from cudalock.matrix.matrix import Builder, Matrix
     from cudalock.projects.model import ProjectFile
 
 ANYWHERE = None
 """Instead of a set: some index is one that the matrix knows nothing of, so all may be there."""
 
-_LOCAL_LABEL = r"/whl(?:/[a-z-]+)?/(\w+)/?$"
+NOTHING: Final[frozenset[str]] = frozenset()
+"""An index that is known to have no build that the matrix has."""
+
+_LOCAL_LABEL = r"/whl(?:/[a-z-]+)?/([a-z]+[0-9]*(?:\.[0-9]+)*)/?$"
 
 
-class Places:
+class IndexNames:
     """Index addresses, as the matrix calls the indexes."""
 
     def __init__(self, matrix: Matrix) -> None:
@@ -33,10 +36,14 @@ class Places:
         }
         self._hosts = {split(index.url).hostname for index in matrix.indexes.values() if index.url}
         self._all = frozenset(matrix.indexes) - {PACKAGE_INDEX}
-        self._pages = {
-            builder.id: _page_pattern(builder.page)
+        self._pages = [
+            (builder.id, _page_pattern(page))
             for builder in matrix.builders.values()
-            if builder.page
+            for page in (builder.page, _assets_page(builder.url))
+            if page
+        ]
+        self._lists = {
+            _plain(url): builder for builder in matrix.builders.values() for url in builder.lists
         }
 
     def of(self, url: str) -> frozenset[str] | None:
@@ -49,18 +56,45 @@ class Places:
         page = self._page(url)
         if page is not None:
             return frozenset({page_id(*page)})
+        if (builder := self._lists.get(_plain(url))) is not None:
+            return self._all_pages(builder)
         host = split(url).hostname or ""
         if host in self._hosts:
+            path = split(url).path
+            # Nightly builds alone are there, and the matrix has none of them.
+            if "/nightly" in path:
+                return NOTHING
             # The whole of it: the page of all builds, or the index above them.
-            is_one_build = re.search(_LOCAL_LABEL, split(url).path)
-            return ANYWHERE if is_one_build else self._all
+            label = re.search(_LOCAL_LABEL, path)
+            if label is None:
+                return self._all
+            return frozenset({label[1]}) if self._is_passed(label[1]) else ANYWHERE
         # A mirror of the package index names it as a rule.
         is_mirror = "pypi" in host or split(url).path.startswith("/pypi/")
         return frozenset({PACKAGE_INDEX}) if is_mirror else ANYWHERE
 
+    def _is_passed(self, label: str) -> bool:
+        """Whether an index of some builds would be known, if it had any of a known release: the
+        matrix has a later one of its kind, as cu132 is of cu131."""
+        kind, number = kind_and_number(label)
+        known = (kind_and_number(index_id) for index_id in self._matrix.indexes)
+        return bool(number) and any(kind == other and number < later for other, later in known)
+
+    def _all_pages(self, builder: Builder) -> frozenset[str]:
+        """The pages of everything that a builder has."""
+        names = builder.projects or (builder.project,)
+        projects = [project for name in names if (project := self._matrix.project(name))]
+        return frozenset(
+            page_id(build.builder, build.tag)
+            for project in projects
+            for version in project.versions
+            for build in project.release(version).builds
+            if build.builder == builder.id
+        )
+
     def _page(self, url: str) -> tuple[str, str] | None:
         """The builder and the tag whose page an address is."""
-        for builder, pattern in self._pages.items():
+        for builder, pattern in self._pages:
             match = pattern.fullmatch(_plain(url))
             if match is not None:
                 return builder, match["tag"]
@@ -100,7 +134,7 @@ class Places:
         """The same for the index that one project is sent to; ANYWHERE as well for an index on
         which the matrix has nothing of it: PyTorch's hold more than is known here."""
         ids = self.of(url)
-        if ids is None or PACKAGE_INDEX in ids:
+        if not ids or PACKAGE_INDEX in ids:
             return ids
         project = self._matrix.project(name)
         releases = map(project.release, project.versions) if project else ()
@@ -133,7 +167,9 @@ class Places:
         if any(build.index in index_ids for release in releases for build in release.builds):
             return True
         indexes = self._matrix.indexes
-        is_listed = all(name in indexes[index_id].projects for index_id in index_ids)
+        # An id that the matrix does not have is of an index that does not exist.
+        known = [indexes[index_id] for index_id in index_ids if index_id in indexes]
+        is_listed = all(name in index.projects for index in known)
         return False if is_listed else None
 
     def of_file(self, file: ProjectFile) -> frozenset[str] | None:
@@ -146,6 +182,12 @@ class Places:
         if other_ids is None:
             return ANYWHERE
         return other_ids if main else other_ids | {PACKAGE_INDEX}
+
+
+def _assets_page(url: str) -> str | None:
+    """The page of the files of one release on GitHub, which people name with `--find-links`."""
+    before, found, _ = url.partition("/releases/download/{tag}/")
+    return f"{before}/releases/expanded_assets/{{tag}}" if found else None
 
 
 def _page_pattern(page: str) -> re.Pattern[str]:
@@ -166,4 +208,4 @@ def _plain(url: str) -> str:
     return f"{parts.hostname}{parts.path.rstrip('/')}"
 
 
-__all__ = ["ANYWHERE", "Places", "has_nightlies"]
+__all__ = ["ANYWHERE", "IndexNames", "has_nightlies"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from cudalock.check.index_names import Places
+from cudalock.check.index_names import IndexNames
 from cudalock.findings import Finding, Severity
 from cudalock.matrix.releases import PACKAGE_INDEX
 
@@ -25,7 +25,7 @@ def name_findings(file: ProjectFile, matrix: Matrix, stack: Stack) -> Iterator[F
     """
     has_stack = any(declared.name in stack for declared in file.everything())
     known = sorted(matrix.projects)
-    places = Places(matrix)
+    places = IndexNames(matrix)
     for included in file.files():
         for declared in included.declared:
             if not _is_looked_up(declared, included, places):
@@ -47,7 +47,7 @@ def name_findings(file: ProjectFile, matrix: Matrix, stack: Stack) -> Iterator[F
                     yield _slip(declared, meant)
 
 
-def _is_looked_up(declared: Declared, file: ProjectFile, places: Places) -> bool:
+def _is_looked_up(declared: Declared, file: ProjectFile, places: IndexNames) -> bool:
     """Whether an installer takes a line's project from the package index and nowhere else."""
     if declared.manager != "pypi" or declared.url is not None or declared.problem is not None:
         return False

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.projects.model import Declared
+from cudalock.projects.syntax.markers import both
 from cudalock.projects.syntax.pep508 import may_hold
 from cudalock.records import NamedTuple
 
@@ -64,8 +65,7 @@ class SourceFix(NamedTuple):
         if place is None or not table.endswith("}") or not before.endswith(("[", ",")):
             return None
         written = file_text[place.start : place.end]
-        whole = f"({written})" if " or " in written else written
-        marker, other = f"{whole} and {limit}", f"{whole} and {limit.replace('!=', '==')}"
+        marker, other = both(written, limit) or "", both(written, limit.replace("!=", "==")) or ""
         end = source.place.start + len(table)
         rest = file_text[place.end : end]
         text = f'{marker}{rest}, {{ markers = "{other}" }}'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from cudalock.projects.syntax.pep508 import may_hold
 from cudalock.records import replace
@@ -26,6 +27,8 @@ NEWER_GLIBC: Final = "2.39"
 """Of a Linux that nobody says more of, where the oldest usual one is too old: Ubuntu 24.04's."""
 
 _MINOR: Final = re.compile(r"3\.([0-9]{1,2})")
+_CPYTHON: Final = re.compile(r"-cp3([0-9]{1,2})-cp3\1m?t?-[^/]*\.whl(?:#|$)")
+"""The tags of a wheel for one CPython; `abi3` fits later ones as well."""
 
 
 def likely(file: ProjectFile) -> Iterator[Target]:
@@ -94,9 +97,23 @@ def _pythons(file: ProjectFile) -> Iterator[str]:
         yield f"3.{match[1]}"
         return
     allowed = file.requires_python.value if file.requires_python else None
+    if allowed is None and (python := _python_of_wheels(file)) in PYTHONS:
+        yield python
+        return
     for python in LIKELY_PYTHONS:
         if allowed is None or is_allowed(allowed, python):
             yield python
+
+
+def _python_of_wheels(file: ProjectFile) -> str | None:
+    """The one Python that the wheels are for whose URLs a file names, None where they differ."""
+    found = {
+        f"3.{match[1]}"
+        for each in file.files()
+        for declared in each.declared
+        if declared.url and (match := _CPYTHON.search(unquote(declared.url)))
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def is_allowed(requires_python: str, python: str) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cudalock.activate.placement import Placed
     from cudalock.activate.shells import Activation
     from cudalock.environment import Layout
-    from cudalock.environment.libraries import Found
+    from cudalock.environment.libraries import LibraryFolders
     from cudalock.matrix.facts import Fact, FileCopy
     from cudalock.matrix.matrix import Matrix
 
@@ -182,7 +182,7 @@ def _for_windows(activation: Activation, layout: Layout, shell: str) -> Activati
     return activation._replace(folders=known, root=root)
 
 
-def _libraries(layout: Layout, matrix: Matrix) -> Found:
+def _libraries(layout: Layout, matrix: Matrix) -> LibraryFolders:
     from cudalock.environment.libraries import find_libraries
 
     libraries = find_libraries(layout, matrix)

@@ -28,7 +28,7 @@ SHOWN: Final = 6
 """How many companions and facts a hover names."""
 
 
-class Problem(NamedTuple):
+class EditorProblem(NamedTuple):
     """A finding in the text, from one offset to another, in characters."""
 
     finding: Finding
@@ -51,7 +51,7 @@ class Editor:
     matrix: Matrix
     _checked: dict[str, tuple[str, Checked]] = field(default_factory=dict)
 
-    def problems(self, path: Path, text: str) -> list[Problem]:
+    def problems(self, path: Path, text: str) -> list[EditorProblem]:
         """Return what is wrong in a file's text; nothing for a file that `check` does not read.
 
         Raises CudalockError for settings of its folder that are wrong.
@@ -61,7 +61,7 @@ class Editor:
             return []
         name = checked.file.name
         return [
-            Problem(finding, place.start, max(place.end, place.start + 1))
+            EditorProblem(finding, place.start, max(place.end, place.start + 1))
             for finding in self._selection(path).of_findings(checked.findings)
             if (place := finding.place) is not None and place.file == name
         ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cudalock.indexes.package_index import PackageIndexes
-    from cudalock.projects.locks.locked_wheels import LockedWheels, Wanted
+    from cudalock.projects.locks.locked_wheels import LockedWheels, WheelToFetch
 
 SCHEMA: Final = "cudalock.fetch/1"
 
@@ -59,7 +59,7 @@ def fetch(
     from cudalock.indexes.downloads import download
     from cudalock.indexes.package_index import PackageIndexes
     from cudalock.projects.locks.locked_wheels import read
-    from cudalock.text import json_text
+    from cudalock.text import counted, json_text, shell_command
 
     locked = read(Path(lock))
     mirrors = read_index_map(index_map or ProjectSettings.find().index_map, None)
@@ -81,7 +81,11 @@ def fetch(
     else:
         emit("".join(f"{wheel['sha256']}  {wheel['path']}\n" for wheel in wheels))
     if not quiet:
-        tell(f"{len(wheels)} wheels are in {folder}")
+        tell(f"{counted(len(wheels), 'wheel')} {'is' if len(wheels) == 1 else 'are'} in {folder}")
+        if all(wheel.file is None for wheel in locked.wheels):
+            # A lock that names files or URLs is installed as it says itself.
+            words = ["pip", "install", "--no-index", "--find-links", folder, "-r", lock]
+            tell(f"install without a network: {shell_command(words)}")
 
 
 class _Location(NamedTuple):
@@ -110,7 +114,7 @@ def _all_locations(
                 yield _Location(file, url, sha256)
 
 
-def _locations(wheel: Wanted, indexes: PackageIndexes, folder: Path) -> Iterator[_Location]:
+def _locations(wheel: WheelToFetch, indexes: PackageIndexes, folder: Path) -> Iterator[_Location]:
     if wheel.file is None:
         for file, address in indexes.by_digest(wheel.project, wheel.digests):
             name = distribution_name(file, "the index")

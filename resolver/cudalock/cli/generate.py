@@ -31,6 +31,7 @@ from cudalock.formats import load_format
 from cudalock.targets.tags import parse_wheel_name
 from cudalock.text import json_text
 from cudalock.urls import file_of
+from cudalock.versions import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,6 +133,11 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
     if dry_run:
         _show(repository, options, universe, as_json=parsed.is_set("json"))
         return
+    if kept is not None and _is_all_there(repository, options, universe.matrix):
+        from cudalock.cli.console import tell
+
+        tell(f"nothing to install: `{kept.path}` has everything that the files require")
+        return
     _check_output(repository, options.output)
     if not options.update:
         check_destination(options.output)
@@ -157,13 +163,20 @@ def generate(ctx: click.Context, /, path: str, dry_run: bool, **_flags: Any) -> 
 
 
 def _beside(repository: Repository, kept: Kept, matrix: Matrix) -> Repository:
-    """Return the repository without the requirements that the framework of an image does not
-    meet."""
+    """Return the repository without what an image settles."""
     from cudalock.generate.read import beside
 
-    framework = kept.inventory.find(matrix.framework or "")
-    versions = {framework.name: framework.version} if framework is not None else {}
-    return beside(repository, versions, kept.layout.place)
+    versions = {each.name: each.version for each in kept.inventory.distributions}
+    return beside(repository, versions, matrix.framework or "", kept.layout.place)
+
+
+def _is_all_there(repository: Repository, options: GenerateOptions, matrix: Matrix) -> bool:
+    """Return whether an image has all that a repository requires, and no flag asks for more."""
+    request = options.goal.request
+    wanted = {canonical(each.name) for each in repository.requirements}
+    is_some = bool(wanted) or any(each.of_choice for each in repository.left_out)
+    asked = (request.projects, request.framework, request.switches, request.toolkit)
+    return is_some and wanted <= {matrix.framework} and not any(asked)
 
 
 def _own_wheels(repository: Repository) -> list[tuple[str, str]]:

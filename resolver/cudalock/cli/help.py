@@ -17,17 +17,10 @@ from cudalock.text import did_you_mean, shell_command
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+GOAL: Final = "Goal"
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Goal": (
-        "torch",
-        "fa2",
-        "fa3",
-        "xformers",
-        "bnb",
-        "triton",
-        "vision",
-        "audio",
-        "sage",
+    # The flags of projects come first: see `_members`.
+    GOAL: (
         "requirement",
         "constraint",
         "keep",
@@ -129,12 +122,23 @@ OTHERS: Final = "Other"
 def section_of(option: click.Option) -> str:
     """Return the title of the section that an option stands in."""
     names = {flag.removeprefix("--") for flag in option.opts if flag.startswith("--")}
-    return next((title for title, members in SECTIONS.items() if names & set(members)), OTHERS)
+    return next((title for title in SECTIONS if names & set(_members(title))), OTHERS)
+
+
+def _members(title: str) -> tuple[str, ...]:
+    """Return the options of a section in order; those that the matrix has for projects included."""
+    if title != GOAL:
+        return SECTIONS.get(title, ())
+    # Imported here: only a help needs to know where an option stands.
+    from cudalock.goals.switches import read_switches
+
+    framework, switches = read_switches()
+    return (framework, *switches.values(), *SECTIONS[GOAL])
 
 
 def _place(option: click.Option) -> int:
     names = [flag.removeprefix("--") for flag in option.opts if flag.startswith("--")]
-    members = SECTIONS.get(section_of(option), ())
+    members = _members(section_of(option))
     return min((members.index(name) for name in names if name in members), default=len(members))
 
 

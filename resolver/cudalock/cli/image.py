@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from cudalock.cli.options import Likely
 from cudalock.errors import Contradiction, UnknownName, UnknownVersion, UsageError
+from cudalock.matrix.images import DEVEL
 from cudalock.targets import LINUX
-from cudalock.targets.accelerators import CUDA
+from cudalock.targets.accelerators import ACCELERATOR_FLAGS, CUDA
 from cudalock.targets.platforms import likeliest
+from cudalock.text import shell_word
 
 if TYPE_CHECKING:
     from cudalock.cli.keep import Kept
@@ -24,7 +27,7 @@ MOST_TAGS = 3
 """How many known tags a hint names."""
 
 
-class Found(NamedTuple):
+class KnownImage(NamedTuple):
     """An image as it is laid out, and what is known of it."""
 
     base: Base
@@ -79,7 +82,7 @@ def read_base(
         )
     options = with_its_target(options, base)
     if not has_framework(base, matrix):
-        return options, None
+        return with_its_cuda(text, options, base, matrix), None
     found = lay_out(text, base, options, matrix)
     labels = {**base.labels, **({CUDA.name: base.cuda} if base.cuda else {})}
     # Beside the framework an image has whole toolboxes: to hold their every release would hold back
@@ -117,7 +120,38 @@ def with_its_target(options: GoalOptions, base: Base) -> GoalOptions:
     return replace(options, defaults=stated)
 
 
-def lay_out(text: str, base: Base, options: GoalOptions, matrix: Matrix) -> Found:
+def with_its_cuda(text: str, options: GoalOptions, base: Base, matrix: Matrix) -> GoalOptions:
+    """Return the options with a note on an image's own CUDA, and with what it makes likely.
+
+    Wheels bring their CUDA, so that of the image counts in two places: the driver has to run it, or
+    no container starts; and what compiles does so with its nvcc, which has to be of the framework's
+    CUDA major version (torch/utils/cpp_extension.py compares them).
+    """
+    if base.cuda is None:
+        return options
+    request, defaults = options.request, options.defaults
+    compiled = request.allow_build or defaults.allow_build
+    says = [f"wheels bring their own CUDA, not the {base.cuda} of `{text}`"]
+    driver = matrix.driver_of(base.cuda) if base.needs_driver else None
+    if driver is not None:
+        says.append(f"its containers are for driver {driver} or newer")
+    compiles = base.part in (None, DEVEL)
+    if compiled and not compiles:
+        says.append(f"it has no nvcc to compile {', '.join(compiled)}, which a {DEVEL} image has")
+    elif compiled:
+        says.append(f"its nvcc compiles for a framework of CUDA {base.cuda.partition('.')[0]}")
+    # Of a stated GPU the driver may have to be a newer one.
+    is_open = not any((request.driver, defaults.driver, request.gpu, defaults.gpu))
+    has_wish = any(getattr(request, flag) for flag in ACCELERATOR_FLAGS)
+    likely = Likely(
+        driver if is_open else None,
+        base.cuda.partition(".")[0] if compiled and compiles and not has_wish else None,
+    )
+    notes = (*request.notes, "; ".join(says))
+    return replace(options, request=request._replace(notes=notes), likely=likely)
+
+
+def lay_out(text: str, base: Base, options: GoalOptions, matrix: Matrix) -> KnownImage:
     """Return an image with a framework as an environment that is somewhere else.
 
     Raises UsageError where its Python is neither known nor stated.
@@ -129,7 +163,10 @@ def lay_out(text: str, base: Base, options: GoalOptions, matrix: Matrix) -> Foun
     if len(pythons) != 1:
         raise UsageError(
             f"the Python of `{text}` is not known" if not pythons else "`--image` has one Python",
-            hints=[f"--image {text} --python 3.12"],
+            hints=[
+                *([] if pythons else [f"`docker run --rm {shell_word(text)} python -V` shows it"]),
+                f"--image {text} --python 3.12",
+            ],
         )
     python, free_threaded = parse_python(pythons[0])
     flag = (options.request.platform or (base.platform,))[0]
@@ -144,7 +181,7 @@ def lay_out(text: str, base: Base, options: GoalOptions, matrix: Matrix) -> Foun
         glibc=base.glibc,
         image=text,
     )
-    return Found(base, layout, Inventory(tuple(_installed(base, matrix))))
+    return KnownImage(base, layout, Inventory(tuple(_installed(base, matrix))))
 
 
 def _installed(base: Base, matrix: Matrix) -> list[Installed]:

@@ -108,13 +108,31 @@ def lines_as(output: OutputOptions) -> str:
             f"{'uv' if kind.made_from else output.format} has all lines of a project in one file",
             hints=[*(f"--as {part}" for part in parts), f"-o requirements.txt --as {FILES}"],
         )
-    if stated == FILES and output.output is None:
-        name = kind.filename
-        raise UsageError(
-            "several lines are several files, and `-o` has to name them",
-            hints=[f"-o {name}: {kind.of_line(name, 'cu126')} and so on"],
-        )
+    if stated == FILES:
+        example = of_line(kind, kind.filename, "cu126")
+        if output.output is None:
+            raise UsageError(
+                "several lines are several files, and `-o` has to name them",
+                hints=[
+                    f"-o {kind.filename}: {example} and so on",
+                    "-o pyproject.toml: an extra of a project for each",
+                ],
+            )
     return stated
+
+
+def of_line(kind: Format, name: str, line: str) -> str:
+    """Return the name of one line's file. Raises Contradiction for a format whose files have one
+    name."""
+    if kind.of_line is None:
+        raise Contradiction(
+            f"a {kind.filename} is one project, and a folder has one",
+            hints=[
+                f"`--cuda cpu -o cpu/{kind.filename}`, and so for each line",
+                f"-o requirements.txt --as {FILES}",
+            ],
+        )
+    return kind.of_line(name, line)
 
 
 def _has_part(name: str, part: str) -> bool:
@@ -179,11 +197,15 @@ def _write_files(lined: LinedLock, kind: Format, options: OutputOptions) -> list
     texts: dict[str, str] = {}
     installs: list[InstallCommand] = []
     for line in lined.lines:
-        path = output.with_name(kind.of_line(output.name, line.name))
+        path = output.with_name(of_line(kind, output.name, line.name))
         own = replace(options, output=path.as_posix())
         check_destination(own)
         write = prepared_options(own, line.lock, kind)
-        texts[path.as_posix()] = kind.render(line.lock, write)
+        text = kind.render(line.lock, write)
+        # First what the file names: it never stands there without it.
+        for name, content in kind.companions(line.lock, write).items():
+            texts[path.with_name(name).as_posix()] = content
+        texts[path.as_posix()] = text
         commands = kind.install_commands(line.lock, write._replace(filename=path.as_posix()))
         # The first is pip's: both tools for each line would be a page.
         installs += commands[:1]

@@ -16,7 +16,7 @@ from cudalock.cli.editor import Editor
 from cudalock.errors import CudalockError
 
 if TYPE_CHECKING:
-    from cudalock.cli.editor import Problem, QuickFix
+    from cudalock.cli.editor import EditorProblem, QuickFix
     from cudalock.matrix.matrix import Matrix
 
 PAUSE: Final = 0.3
@@ -119,7 +119,7 @@ def _path(uri: str) -> Path | None:
     return Path(name) if name else None
 
 
-def _diagnostic(problem: Problem, text: str) -> types.Diagnostic:
+def _diagnostic(problem: EditorProblem, text: str) -> types.Diagnostic:
     finding = problem.finding
     message = finding.sentence if finding.fix is None else f"{finding.sentence}\nfix: {finding.fix}"
     return types.Diagnostic(

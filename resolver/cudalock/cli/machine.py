@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cudalock.errors import CudalockError, OtherProject, SeveralAccelerators
+from cudalock.records import replace
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from cudalock.cli.options import GoalOptions
+    from cudalock.cli.options import GoalOptions, Likely
     from cudalock.environment.gpu import Machine, Probe
     from cudalock.goals import Query, Request
     from cudalock.matrix.matrix import Matrix
@@ -43,7 +44,37 @@ def read_queries(options: GoalOptions, universe: Universe) -> tuple[Query, ...]:
         ) from None
     if not options.quiet:
         local.report(target for _, target in queries)
-    return queries
+    return _as_likely(queries, options.likely, universe) if options.likely else queries
+
+
+def _as_likely(queries: tuple[Query, ...], likely: Likely, universe: Universe) -> tuple[Query, ...]:
+    """Return the queries with what is likely, and a note of it, where they have a solution; without
+    it where they have none, since nobody stated it."""
+    from cudalock.goals import parse_accelerator
+    from cudalock.matrix.phrases import DRIVER
+    from cudalock.resolution.find import find
+
+    says = []
+    assumed = queries
+    if likely.driver:
+        says.append(f"driver {likely.driver} is assumed: `--driver` is for another")
+    if likely.cuda_major:
+        major = int(likely.cuda_major)
+        wish = parse_accelerator(f">={major},<{major + 1}", CUDA.name)
+        assumed = tuple((replace(goal, accelerator=wish), target) for goal, target in assumed)
+        says.append(f"a build for CUDA {major} is assumed: `--cuda` is for another")
+    assumed = tuple(
+        (
+            replace(goal, notes=(*goal.notes, "; ".join(says))),
+            replace(target, driver=likely.driver, stated=target.stated | {DRIVER})
+            if likely.driver
+            else target,
+        )
+        for goal, target in assumed
+    )
+    if not says:
+        return queries
+    return assumed if all(find(*query, universe) is not None for query in assumed) else queries
 
 
 def _solved_hint(
@@ -77,6 +108,7 @@ def _lines_hint(request: Request, defaults: Request, universe: Universe, here: H
 
     with suppress(CudalockError):
         lines = read_lines(request, universe, defaults, here)
+        # The goal is the same in all of them but for this.
         wishes = [queries[0][0].accelerator for queries in lines]
         goal = lines[0][0][0]
         words = command_words(goal, *(target for _, target in lines[0]), wishes=wishes)
@@ -125,11 +157,12 @@ class LocalMachine:
 
     def report(self, targets: Iterable[Target]) -> None:
         """Print on standard error what was detected and used for a target, or what failed."""
-        line = self.describe(targets)
-        if line:
-            from cudalock.cli.console import tell
+        reported = tuple(targets)
+        for line in (self.describe(reported), *_borrowed_python(reported)):
+            if line:
+                from cudalock.cli.console import tell
 
-            tell(line)
+                tell(line)
 
     def describe(self, targets: Iterable[Target]) -> str | None:
         """Return the line that `report` prints, None if there is none."""
@@ -183,3 +216,21 @@ def _is_path(text: str) -> bool:
     from cudalock.targets.pythons import is_version
 
     return not is_version(text) and ("/" in text or "\\" in text or Path(text).exists())
+
+
+def _borrowed_python(targets: Iterable[Target]) -> Iterator[str]:
+    """Note that a lock for another platform has the Python of this machine."""
+    from cudalock.targets import current_python, this_platform
+
+    for target in targets:
+        # The other machine may have told its own: a JetPack has one Python.
+        is_other = target.python_text != current_python()[0]
+        if "platform" not in target.stated or "python" in target.stated or is_other:
+            continue
+        with suppress(CudalockError):
+            if target.platform != this_platform()[0]:
+                yield (
+                    f"note: Python {target.python_text} is this machine's; `--python` states that"
+                    f" of the {target.platform_label} target"
+                )
+                return

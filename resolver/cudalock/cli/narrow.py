@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from cudalock.errors import UsageError
-from cudalock.text import did_you_mean, json_text
+from cudalock.text import did_you_mean, json_text, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -127,7 +126,7 @@ def as_wanted(text: str) -> str:
         return text
     fields = [name.strip() for part in wanted.get("fields", ()) for name in part.split(",")]
     try:
-        document = json.loads(text)
+        document = read_json(text)
     except ValueError:
         document = None
     if not isinstance(document, dict):

@@ -359,6 +359,14 @@ class OptionValues:
         return bool(self.flags.get(name) or self.defaults.get(name))
 
 
+class Likely(NamedTuple):
+    """What nobody stated of a target and a goal, and what counts if there is a solution with it."""
+
+    driver: str | None = None
+    cuda_major: str | None = None
+    """of the framework's build"""
+
+
 @dataclass(frozen=True, slots=True)
 class GoalOptions:
     """The goal and target of a command line."""
@@ -370,6 +378,7 @@ class GoalOptions:
     detect: bool = True
     """whether to look for a GPU and a driver here"""
     quiet: bool = False
+    likely: Likely | None = None
 
     @classmethod
     def of(cls, parsed: OptionValues, words: tuple[str, ...] = ()) -> GoalOptions:
@@ -639,7 +648,7 @@ def _wheel_urls(request: Request) -> Iterator[tuple[str, str]]:
 def _with_files(request: Request, files: Iterable[str], constraints: Iterable[str]) -> Request:
     from cudalock.projects import asked_requirements
 
-    lines = asked_requirements.Lines()
+    lines = asked_requirements.RequestedLines()
     for file in files:
         lines.extend(asked_requirements.read(file))
     for file in constraints:

@@ -23,7 +23,7 @@ from cudalock.cli.options import (
 from cudalock.cli.settings import refuse_programs
 from cudalock.errors import UsageError
 from cudalock.goals.targets import targets_of
-from cudalock.targets.accelerators import ACCELERATOR_FLAGS, LIBRARIES
+from cudalock.targets.accelerators import ACCELERATOR_FLAGS
 from cudalock.targets.facets import FLAGS
 from cudalock.text import shell_command, shell_word
 
@@ -146,7 +146,7 @@ def prepare(
 
     Raises NoSolution where none has one, and a UsageError of some kind for a wrong question.
     """
-    from cudalock.generate.queries import Said
+    from cudalock.generate.queries import StatedQuery
     from cudalock.generate.solve import Answerer, check_anything, check_names
 
     locked = _locked(options, universe)
@@ -164,7 +164,7 @@ def prepare(
     check_anything(repository, request)
     check_names(repository, universe)
     local = LocalMachine(universe.matrix, off=not options.goal.detect)
-    stated = Said(request, defaults, local.here, targets)
+    stated = StatedQuery(request, defaults, local.here, targets)
     solvable = Answerer(repository, stated, universe, reduce).questions(relaxed=options.relax)
     return Prepared(repository, request, targets, solvable, locked, local)
 
@@ -264,19 +264,13 @@ def command_of(
 ) -> str:
     """Return the command that makes the lock again, with the target written out; `wishes` are the
     accelerators of several lines."""
-    from cudalock.goals import Goal, command_words
+    from dataclasses import replace
 
-    goal = queries[0][0]
-    flags = Goal(
-        requirements=_flag_requirements(prepared.request),
-        accelerator=goal.accelerator,
-        **{name: getattr(goal, name) for name in LIBRARIES},
-        toolkit=goal.toolkit,
-        builders=goal.builders,
-        exclude_newer=goal.exclude_newer,
-        allow_build=goal.allow_build,
-        skip=goal.skip,
-        strict=goal.strict,
+    from cudalock.goals import command_words
+
+    # What the files require is read again by the command.
+    flags = replace(
+        queries[0][0], requirements=_flag_requirements(prepared.request), constraints=()
     )
     # Targets that pyproject.toml names are no product of platforms and Pythons.
     targets = () if prepared.targets else tuple(target for _, target in queries)
@@ -292,5 +286,6 @@ def _flag_requirements(request: Request) -> tuple[ProjectRequirement, ...]:
 
     name = read_switches().framework
     specifiers = [parse_version_spec(name, text)[0] for text in request.framework]
+    # `--torch 2.5` is a series, as the phrase reads it.
     stated = {Stated.of(name, specifier) for specifier in specifiers}
     return tuple(sorted(stated | set(map(Stated.of, request.switches)), key=str))

@@ -161,8 +161,10 @@ def _of_its_lock(options: GenerateOptions) -> GenerateOptions:
     from cudalock.projects.read import read_file
 
     path = Path(options.output.output or "")
+    # The file of any line has the command that makes all of them.
     of_line = load_format(options.output.format).of_line
-    files = [path, *sorted(path.parent.glob(of_line(path.name, "*")))]
+    further = path.parent.glob(of_line(path.name, "*")) if of_line is not None else ()
+    files = [path, *sorted(further)]
     for file in files:
         with suppress(BadFile):
             recorded = find_command(read_file(file).text)
@@ -173,7 +175,7 @@ def _of_its_lock(options: GenerateOptions) -> GenerateOptions:
 
 def _held(line: RepositoryLine, queries: Sequence[Query], universe: Universe) -> Held | None:
     """Return the pins that an updated lock has of a line; None where it has no such line."""
-    from cudalock.cli.lines import FILES, lines_as
+    from cudalock.cli.lines import FILES, lines_as, of_line
     from cudalock.generate.update_lock import read_held, read_held_line
 
     output = line.options.output
@@ -184,16 +186,16 @@ def _held(line: RepositoryLine, queries: Sequence[Query], universe: Universe) ->
     if lines_as(output) != FILES:
         held = read_held_line(path, name, (target for _, target in queries), universe.matrix)
         return held if held.pins else None
+    # `check` names the file of one line, and every other command that of the project.
     for base in (path, _without_line(path, name)):
-        file = base.with_name(load_format(output.format).of_line(base.name, name))
+        file = base.with_name(of_line(load_format(output.format), base.name, name))
         if file.is_file():
             return read_held(file, universe.matrix)
     return None
 
 
 def _without_line(path: Path, name: str) -> Path:
-    """Return `requirements.txt` for `requirements-cu126.txt`: `check` looks at the file of one
-    line."""
+    """Return `requirements.txt` for `requirements-cu126.txt`."""
     stem = path.stem
     return path.with_name(
         f"{stem[: -len(name) - 1]}{path.suffix}" if stem.endswith(name) else path.name
@@ -269,9 +271,9 @@ def build_lines(
         )
         for line, each, said in zip(lined.lines, prepared, notes, strict=True)
     ]
-    for line, pins in zip(noted, held, strict=True):
+    for done, pins in zip(noted, held, strict=True):
         if pins is not None and tell_changes is not None and not first.output.quiet:
-            tell_changes(pins, line.lock, line.name)
+            tell_changes(pins, done.lock, done.name)
     return replace(lined, lines=tuple(noted))
 
 

@@ -181,6 +181,7 @@ def _with_pin(goal: Goal, pin: str, target: Target, universe: Universe) -> tuple
     # Read as a goal is, with the same errors for unknown names.
     read, _ = read_request(Request(words=(words,), python=(target.python_text,)), universe)
     requirement = read.requirements[0]
+    # The goal may require the project itself: two versions of it would be the only reason.
     others = [stated for stated in goal.requirements if stated.name != requirement.name]
     requirements = sorted([*others, requirement], key=str)
     return replace(goal, requirements=tuple(requirements)), requirement.name

@@ -119,6 +119,7 @@ class _Search:
         """Return the goal without what it requires of excluded projects, beyond their names, and
         with what is excluded."""
         constraints = [stated for stated in self.goal.constraints if stated.name not in excluded]
+        # Constraints: a project that the new stack no longer requires need not be added.
         constraints += [ProjectRequirement.of(*exclusion) for exclusion in excluded.items()]
         return replace(
             self.goal,
@@ -185,6 +186,7 @@ class _Search:
             for name, candidate in resolution.pins.items()
             if candidate.version is not None
         }
+        # Asked again: the solution may have moved pins that had no advisory before.
         still = {name for name, _, _ in self.known.of_pins(pins.items())}
         return SafeStack(goal, pins, tuple(self.left)) if still <= set(self.left) else None
 

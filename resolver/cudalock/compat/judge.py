@@ -14,14 +14,16 @@ from cudalock.compat.same_files import RequiredProject, same_file_conflicts
 from cudalock.compat.single import SinglePinJudge
 from cudalock.compat.stack import Stack
 from cudalock.compat.unbuilt import SOURCE_ONLY, conflicts_of_source
+from cudalock.compat.wheels import PinWheels
 from cudalock.findings import Finding
+from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
 from cudalock.records import NamedTuple, replace
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.elements import ids_of
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.targets.facets import COMPONENTS, titled
 from cudalock.text import listed
-from cudalock.versions import may_accept
+from cudalock.versions import accepts, is_prerelease, may_accept, names_prerelease, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -129,11 +131,11 @@ class Judge:
         search = self.query.search(relevant)
         # Most files are fine: propagation alone shows it, without a search.
         if search.is_possible_without_warnings():
-            single += self._unknowns(relevant, search)
+            single += [*self._unknowns(relevant, search), *self._as_chosen(relevant)]
             return Judgement(single, built, [], relevant, same_files)
         conflicts, compatible = self._conflicts(relevant, search)
         if not conflicts:
-            single += self._unknowns(relevant, search)
+            single += [*self._unknowns(relevant, search), *self._as_chosen(relevant)]
         conflicts = [*built, *conflicts]
         warnings = self._warnings(compatible, None if conflicts else search)
         return Judgement(single, conflicts, warnings, compatible, same_files)
@@ -187,14 +189,17 @@ class Judge:
         fixer = PinFixer(self.query, compatible)
         # Later fixes respect earlier ones: the framework is fixed before what is built for it.
         fixable.sort(key=lambda conflict: self.importance(conflict.members[0].name))
-        changes = {
+        fixed = {
             id(conflict): fixer.fix(conflict)
             if conflict.finding.severity == "error"
             else fixer.wheel_of_release(conflict.members[0])
             for conflict in fixable
         }
         return [
-            self._with_changes(conflict, changes.get(id(conflict), ())) for conflict in conflicts
+            self._with_changes(conflict, changes)
+            if (changes := fixed.get(id(conflict), ()))
+            else _without_guess(conflict, compatible)
+            for conflict in conflicts
         ]
 
     def with_warning_fixes(
@@ -232,8 +237,6 @@ class Judge:
     # -- fixes ----------------------------------------------------------------------------------
 
     def _with_changes(self, conflict: PinConflict, changes: tuple[PinChange, ...]) -> PinConflict:
-        if not changes:
-            return conflict
         fix = " and ".join(f"`{change.text}`" for change in changes)
         urls = [
             url
@@ -351,7 +354,9 @@ class Judge:
                 core, unlisted = self._with_limits_of(self._unlisted(core), core, compatible)
                 problem = self.query.problem(core, wide=True)
                 finding = conflict_finding(core, problem, self.verb, unlisted)
-                if unknown := self._unknown_build(core, finding):
+                if follows := self._follows(core, finding, conflicts):
+                    finding = follows
+                if unknown := self._unverified(core, finding) or self._unknown_build(core, finding):
                     finding = unknown
                 conflicts.append(PinConflict(finding, tuple(reversed(core))))
             # The most important pins come first: the last one is the least to be missed.
@@ -377,6 +382,44 @@ class Judge:
         wider = [*limits, *core]
         left = self._unlisted(wider)
         return (core, unlisted) if left else (wider, left)
+
+    def _follows(
+        self, core: Sequence[PinnedProject], finding: Finding, found: Sequence[PinConflict]
+    ) -> Finding | None:
+        """The finding for a pin that fails with the framework it requires, of which the same was
+        found before: the reasons are there, and this line says what it has to do with them."""
+        framework = next(
+            (
+                conflict.members[0]
+                for conflict in found
+                if len(conflict.members) == 1 and conflict.members[0].name == self.matrix.framework
+            ),
+            None,
+        )
+        if framework is None or framework.version is None or len(core) != 1:
+            return None
+        specifier = self.stack.required_by(core[0], self.target).get(framework.name)
+        public = parse_version(framework.version).public
+        if not specifier or not accepts(specifier, public):
+            return None
+        sentence = (
+            f"{core[0].text} {self.verb} on {self.target.label}: it requires"
+            f" {framework.name}{specifier} (its metadata)"
+        )
+        return replace(finding, sentence=sentence, fix=None)
+
+    def _unverified(self, core: Sequence[PinnedProject], finding: Finding) -> Finding | None:
+        """The note that stands for a conflict by a fact that says what nobody has read: the
+        resolver keeps away from it, and that makes no pin wrong."""
+        facts = [self.matrix.facts[id_] for id_ in finding.facts if id_ in self.matrix.facts]
+        unread = next((fact for fact in facts if fact.basis == "unverified"), None)
+        if unread is None:
+            return None
+        names = " and ".join(pin.text for pin in core)
+        sentence = f"{names}: not judged, since {unread.component} {unread.says}"
+        return replace(
+            finding, code="CL105", severity="note", sentence=sentence, facts=(unread.id,), fix=None
+        )
 
     def _unknown_build(self, core: Sequence[PinnedProject], finding: Finding) -> Finding | None:
         """The note that stands for a conflict by the labels of builds, where a pin may come to
@@ -415,9 +458,62 @@ class Judge:
                 return []
         best = search.best()
         fact_ids = ids_of(best.off, "fact") if best else []
-        warnings = [self._warning(fact_id, pins) for fact_id in sorted(fact_ids)]
+        warnings = [
+            self._warning(fact_id, pins)
+            for fact_id in sorted(fact_ids)
+            if not self._is_answered(fact_id, pins)
+        ]
         # What a fact says of something that the pins only lead to is not about their versions.
         return [warning for warning in warnings if warning.members]
+
+    def _as_chosen(self, pins: Sequence[PinnedProject]) -> Iterator[PinConflict]:
+        """What is wrong with the build of an open framework that an installer chooses, which knows
+        nothing of the target's GPU and driver: it takes the newest one."""
+        framework = next((pin for pin in pins if pin.name == self.matrix.framework), None)
+        if framework is None or not framework.required or not framework.takes_highest:
+            return
+        if framework.version is not None or not (self.target.gpus or self.target.driver):
+            return
+        chosen = self._chosen(framework, pins)
+        if chosen is None or self.query.is_spent or self.query.is_possible([chosen]):
+            return
+        from cudalock.compat.describe import conflict_finding
+
+        problem = self.query.problem([chosen], wide=True)
+        finding = conflict_finding([chosen], problem, self.verb, ())
+        sentence = f"{framework.text} leaves the choice to the installer: {finding.sentence}"
+        finding = replace(finding, sentence=sentence, severity="error")
+        # The nearest to what an installer would take is the newest that works.
+        member = framework._replace(specifier=chosen.specifier.partition("+")[0])
+        yield PinConflict(finding, (member,), target_dependent=False)
+
+    def _chosen(
+        self, framework: PinnedProject, pins: Sequence[PinnedProject]
+    ) -> PinnedProject | None:
+        """The framework as an installer pins it: its newest version that the other pins and the
+        platform leave, in the build that comes first."""
+        blind = replace(self.target, gpus=(), driver=None)
+        query = PinQuery(blind, self.universe, 1, self.query.overridden, stack=self.stack)
+        left = query.search(pins).versions_left(framework.name, {}) or ()
+        final = [version for version in left if not is_prerelease(version)]
+        project = self.universe.project(framework.name)
+        if not final or project is None:
+            return None
+        newest = max(final, key=parse_version)
+        pin = framework._replace(specifier=f"=={newest}")
+        wheels = PinWheels(pin, project, blind, self.matrix)
+        build = wheels.first(wheels.is_reachable, wheels.fits)
+        if build is None or build.build.known == KNOWN[-1]:
+            return None
+        indexes = frozenset({build.build.index or PACKAGE_INDEX})
+        return framework._replace(specifier=f"=={build.version}", indexes=indexes)
+
+    def _is_answered(self, fact_id: str, pins: Sequence[PinnedProject]) -> bool:
+        """Whether a fact about what an installer chooses meets pins that leave it no choice."""
+        fact = self.matrix.fact(fact_id)
+        return fact.open_only and all(
+            names_prerelease([pin.specifier]) for pin in pins if pin.name == fact.component
+        )
 
     def _unknowns(self, pins: Sequence[PinnedProject], search: Search) -> Iterator[PinConflict]:
         """What nobody knows of compatible pins: whether a build has code for the target's GPU."""
@@ -463,6 +559,14 @@ def _repeated(
 
 def _with_indexes(pin: PinnedProject, indexes: frozenset[str]) -> PinnedProject:
     return pin if pin.indexes is None else pin._replace(indexes=pin.indexes | indexes)
+
+
+def _without_guess(conflict: PinConflict, others: Sequence[PinnedProject]) -> PinConflict:
+    """A conflict that no change fixes: a near version that has a wheel is no fix beside pins that
+    exclude it."""
+    if not conflict.has_guess or not others:
+        return conflict
+    return conflict._replace(finding=replace(conflict.finding, fix=None))
 
 
 def _names_no_build(conflict: PinConflict) -> bool:

@@ -97,6 +97,8 @@ class PinConflict(NamedTuple):
 
     finding: Finding
     members: tuple[PinnedProject, ...]
+    has_guess: bool = False
+    """whether the finding's fix is a near release, judged beside no other pin"""
     missing_indexes: tuple[str, ...] = ()
     """ids of indexes that the file would have to name"""
     changes: tuple[PinChange, ...] = ()

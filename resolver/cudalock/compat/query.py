@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Hashable, Sequence
 from typing import TYPE_CHECKING
 
+from cudalock.compat.pins import PinnedProject
 from cudalock.compat.wheels import PinWheels, ReleaseBuild, comes_from
 from cudalock.goals import Goal
 from cudalock.resolution.minimal import minimal_conflict
@@ -13,7 +14,6 @@ from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
 
 if TYPE_CHECKING:
-    from cudalock.compat.pins import PinnedProject
     from cudalock.goals import ProjectRequirement
     from cudalock.matrix.universe import Universe
     from cudalock.resolution.model import Candidate, Requirement
@@ -37,8 +37,11 @@ class PinPolicy(Policy):
         stack: Container[str] | None = None,
         target: Target | None = None,
     ) -> None:
-        """`target` is needed for pins that take the highest local version."""
+        """`target` is needed for pins that take the highest local version, and for what has no
+        wheel."""
         self._names = {pin.name for pin in pins}
+        self._target = target
+        self._built: dict[tuple[str, tuple[str, ...]], bool] = {}
         self._universe = universe
         self._overridden = overridden
         self._stack = stack
@@ -87,8 +90,31 @@ class PinPolicy(Policy):
         # Without a stack a closure of hundreds of projects would be searched for each question.
         is_checked = self._stack is None or name in self._names or name in self._stack
         return (
-            is_checked and name not in self._overridden and self._universe.project(name) is not None
+            is_checked
+            and name not in self._overridden
+            and self._universe.project(name) is not None
+            and not self._is_built(requirement)
         )
+
+    def _is_built(self, requirement: Requirement) -> bool:
+        """Whether an installer has to build what a requirement leads to: no release that it accepts
+        has a wheel for the target, and one has a source distribution. That is no conflict."""
+        key = requirement.name, requirement.specifiers
+        if key not in self._built:
+            self._built[key] = self._has_only_sources(*key)
+        return self._built[key]
+
+    def _has_only_sources(self, name: str, specifiers: tuple[str, ...]) -> bool:
+        project = self._universe.project(name)
+        if project is None or self._target is None or not specifiers:
+            return False
+        pins = [PinnedProject(name, specifier) for specifier in specifiers]
+        of_pins = [PinWheels(pin, project, self._target, self._universe.matrix) for pin in pins]
+        releases = [project.release(version) for each in of_pins for version in each.versions]
+        # Most have wheels, and are told by the rows themselves.
+        if not any(release.sdist for release in releases):
+            return False
+        return all(each.first(each.fits) is None for each in of_pins)
 
 
 class PinQuery:
@@ -109,7 +135,7 @@ class PinQuery:
         self.target = target
         self.universe = universe
         self.solves = solves
-        self._overridden = overridden
+        self.overridden = overridden
 
     @property
     def is_spent(self) -> bool:
@@ -132,7 +158,7 @@ class PinQuery:
             builders="any",
             strict=self.strict,
         )
-        policy = PinPolicy(pins, self.universe, self._overridden, self._stack, self.target)
+        policy = PinPolicy(pins, self.universe, self.overridden, self._stack, self.target)
         return Problem(goal, self.target, self.universe, wide=wide, policy=policy)
 
     def _requirement(self, pin: PinnedProject) -> ProjectRequirement:

@@ -13,19 +13,22 @@ from cudalock.compat.wheels import (
     ReleaseBuild,
     is_on_an_index,
     is_on_the_package_index,
+    kind_and_number,
     oldest_glibc,
     variant_of,
     wheel_tags,
 )
-from cudalock.conflicts.step import describe_glibc
+from cudalock.conflicts.step import describe_glibc, python_span
 from cudalock.findings import RULES, Finding, Severity
 from cudalock.matrix.facts import DIST
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.matrix.sources import PURE
+from cudalock.projects.model import Declared
 from cudalock.resolution.wheels import best_wheel
+from cudalock.targets import PYTHONS
 from cudalock.targets.accelerators import BUILT_FOR
 from cudalock.text import listed, yanked_clause
-from cudalock.versions import accepts, holds, parse_version, specifier_set
+from cudalock.versions import accepts, day_of_nightly, holds, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -98,6 +101,9 @@ class SinglePinJudge:
         if version < versions[0] or version > versions[-1]:
             yield self._not_known(pin, f"{versions[0]} to {versions[-1]}")
             return
+        if (gone := self._gone_nightly(pin, version)) is not None:
+            yield gone
+            return
         if version.is_devrelease or (version.is_prerelease and not _have_prerelease(versions)):
             yield self._not_known(pin, "final releases only")
             return
@@ -108,6 +114,24 @@ class SinglePinJudge:
         near = PinWheels(any_version, project, self._target, self._matrix).nearest(pinned)
         sentence = f"{pin.name} {pinned} does not exist"
         yield self._defect("CL101", pin, sentence, fix=_alternatives(pin.name, near))
+
+    def _gone_nightly(self, pin: PinnedProject, version: Version) -> PinConflict | None:
+        """The defect of a pin on a nightly build whose days are over: no index has it any more."""
+        nightly = self._matrix.component(pin.name).nightly
+        day = day_of_nightly(version)
+        if nightly is None or day is None:
+            return None
+        if (self._matrix.day - day).days <= nightly.days:
+            return None
+        sentence = (
+            f"{pin.name} {version} is a nightly build of {day}: {nightly.url} has those of the"
+            f" last {nightly.days} days"
+        )
+        project = self._matrix.project(pin.name)
+        release = version.base_version
+        final = release if project is not None and release in project else None
+        fix = f"`{pin.name}=={final}`, the release that it became" if final else None
+        return self._defect("CL101", pin, sentence, fix=fix)
 
     def _has_facts_of(self, name: str, version: str) -> bool:
         """Whether anything of the stack hangs on a version: its rank in a goal, or a fact.
@@ -230,14 +254,35 @@ class SinglePinJudge:
     def _best_on_any_index(self, wheels: PinWheels) -> ReleaseBuild | None:
         """A build on some index, of the newest version that has one; with CUDA if possible."""
         release_build = wheels.first(is_on_an_index, wheels.fits)
-        return release_build and (self._with_cuda(wheels, release_build.release) or release_build)
+        if release_build is None:
+            return None
+        named = self._like_named(wheels, release_build.release)
+        return named or self._with_cuda(wheels, release_build.release) or release_build
+
+    def _like_named(self, wheels: PinWheels, release: Release) -> ReleaseBuild | None:
+        """A build of the index that comes nearest to one that the file names, and nobody has:
+        cu130 for cu131."""
+        absent = [kind_and_number(each) for each in wheels.pin.indexes or ()]
+        absent = [each for each in absent if each[1] and not self._has_index(each)]
+        like: list[tuple[tuple[int, ...], ReleaseBuild]] = []
+        for build in wheels.release_builds([release.version]):
+            kind, number = kind_and_number(build.build.index or "")
+            if any(kind == other for other, _ in absent) and wheels.fits(build):
+                like.append((number, build))
+        older = [each for each in like if any(each[0] < number for _, number in absent)]
+        best = max(older, key=lambda each: each[0], default=None)
+        best = best or min(like, key=lambda each: each[0], default=None)
+        return best and best[1]
+
+    def _has_index(self, wanted: tuple[str, tuple[int, ...]]) -> bool:
+        return any(kind_and_number(index_id) == wanted for index_id in self._matrix.indexes)
 
     def _on_other_index(self, pin: PinnedProject, release_build: ReleaseBuild) -> PinConflict:
         url = self._universe.indexes[release_build.build.index or PACKAGE_INDEX].url
         version = pin.version or release_build.version
         where = url or "the package index"
         sentence = f"{pin.name} {version} for {self._where()} is on {where}, which is not searched"
-        fix = f"add `--extra-index-url {url}`" if url else self._from_package_index()
+        fix = f"add `--extra-index-url {url}`" if url else self._from_package_index(pin)
         defect = self._defect("CL301", pin, sentence, fix=fix)
         return defect._replace(missing_indexes=(release_build.build.index or PACKAGE_INDEX,))
 
@@ -254,8 +299,15 @@ class SinglePinJudge:
         fix = f"add `--find-links {page}`" if page else f"`{pin.name} @ {url}`" if url else None
         return self._defect("CL301", pin, sentence, fix=fix)
 
-    def _from_package_index(self) -> str:
+    def _from_package_index(self, pin: PinnedProject) -> str:
         """How a file takes a project from the package index on the target, and elsewhere not."""
+        is_unsent = isinstance(pin.origin, Declared) and pin.origin.index is None
+        if is_unsent and pin.takes_highest:
+            # One line of options is for all projects of a requirements file.
+            return (
+                "`--extra-index-url` in the place of `--index-url`, so that the package index is"
+                " searched as well"
+            )
         system = self._target.marker_environment()["sys_platform"]
         return (
             f"limit the other index to `sys_platform != '{system}'`, so that the package index"
@@ -292,7 +344,9 @@ class SinglePinJudge:
         glibc = wheels.oldest_glibc()
         if glibc is None:
             sentence = f"{_named(pin)} has no wheel for {self._where()}"
-            return self._defect("CL103", pin, sentence, fix=fix)
+            if pythons := wheels.pythons():
+                sentence += f": only for Python {python_span(pythons)}"
+            return self._defect("CL103", pin, sentence, fix=fix)._replace(has_guess=True)
         if self._target.assumes_glibc:
             fix = f"`--glibc {glibc}` if the target has it{f', or {fix}' if fix else ''}"
         sentence = f"{_named(pin)} has no wheel for {describe_glibc(self._target, glibc)}"
@@ -301,7 +355,12 @@ class SinglePinJudge:
     def _cpu_by_default(self, pin: PinnedProject, wheels: PinWheels) -> Iterator[PinConflict]:
         """A framework pin without a label that resolves to a CPU build on the package index."""
         plain = wheels.first(wheels.is_reachable, wheels.fits)
-        has_other = wheels.first(wheels.is_reachable, wheels.fits, _is_accelerated) is not None
+        # Of all versions that an open pin accepts an installer takes the newest.
+        same = [plain.release.version] if plain is not None else []
+        has_other = any(
+            wheels.is_reachable(other) and wheels.fits(other) and _is_accelerated(other)
+            for other in wheels.release_builds(same)
+        )
         if plain is not None and not has_other:
             yield from self._without_cuda(pin, wheels, plain)
 
@@ -418,6 +477,10 @@ class SinglePinJudge:
         tags = wheel_tags(file)
         if tags is not None and self._target.tags().rank(tags) is None:
             sentence = f"{file} is not for {describe_misfit(self._target, tags)}"
+            if "python" not in self._target.stated and (python := _unlisted_python(tags)):
+                # Of the file's own Python nothing is known here, and no other is meant.
+                sentence = f"{file} is for Python {python}, and the matrix begins with {PYTHONS[0]}"
+                return [self._defect("CL105", pin, sentence, severity="note")], None
             return [self._defect("CL401", pin, sentence)], None
         if variant := variant_of(file):
             return [self._variant(pin, variant)], None
@@ -445,7 +508,8 @@ class SinglePinJudge:
         published = {
             wheel.sha256
             for build in release_build.release.builds
-            if pin.indexes is None or build.index in pin.indexes
+            # The address may be another place's, which has bytes of its own under a known name.
+            if (build.builder is not None if pin.indexes is None else build.index in pin.indexes)
             for wheel in build.wheels
             if wheel.file(release_build.release.version, build.local) == pin.file
         }
@@ -508,6 +572,13 @@ class SinglePinJudge:
             members=(pin.name,),
         )
         return PinConflict(finding, (pin,), target_dependent=finding.rule.target_dependent)
+
+
+def _unlisted_python(tags: str) -> str | None:
+    """The CPython of a wheel's tags, where it is one that the matrix does not have."""
+    match = re.match(r"cp([23])([0-9]{1,2})-cp", tags)
+    python = f"{match[1]}.{match[2]}" if match else None
+    return None if python in PYTHONS else python
 
 
 def describe_misfit(target: Target, tags: str) -> str:

@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 from cudalock.matrix.facts import NONE
 from cudalock.matrix.releases import PACKAGE_INDEX
-from cudalock.records import NamedTuple
+from cudalock.records import NamedTuple, replace
+from cudalock.targets import PYTHONS
 from cudalock.targets.tags import fits_any, glibc_floor, parse_wheel_name
 from cudalock.versions import (
     accepts,
@@ -149,6 +150,20 @@ class PinWheels:
             ),
         )
 
+    def pythons(self) -> tuple[int, ...]:
+        """Return the minors of the other Pythons that a reachable wheel is for, on the target's
+        platform."""
+        return tuple(
+            int(python.split(".")[1])
+            for python in PYTHONS
+            if python != self.target.python
+            and (there := self._with_python(python)).first(there.is_reachable, there.fits)
+        )
+
+    def _with_python(self, python: str) -> PinWheels:
+        target = replace(self.target, python=python, free_threaded=False)
+        return PinWheels(self.pin, self.project, target, self.matrix)
+
     def first(self, *tests: Callable[[ReleaseBuild], bool]) -> ReleaseBuild | None:
         """Return the first build that passes each test, of the newest version that has one."""
         return next(
@@ -231,6 +246,12 @@ def oldest_glibc(target: Target, tag_sets: Iterable[str]) -> str | None:
     floors = [glibc_floor(tags) for tags in tag_sets if family.rank(tags) is not None]
     known = [floor for floor in floors if floor is not None]
     return f"2.{min(known)}" if known and len(known) == len(floors) else None
+
+
+def kind_and_number(index_id: str) -> tuple[str, tuple[int, ...]]:
+    """Split the id of an index of builds: `cu131` into `cu` and 131; no number for another id."""
+    match = re.fullmatch(r"([a-z]+)([0-9]+(?:\.[0-9]+)*)", index_id)
+    return (match[1], tuple(map(int, match[2].split(".")))) if match else (index_id, ())
 
 
 def wheel_tags(file: str) -> str | None:

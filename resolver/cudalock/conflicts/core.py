@@ -85,7 +85,10 @@ class Conflict:
         # Of facts those come first that are about what the user named: QuickXplain then leaves out
         # a fact about a dependency wherever one about the goal is enough.
         central = {*self.problem.goal_names, matrix.framework}
-        is_aside = kind == "fact" and matrix.fact_owner(id) not in central
+        # What nobody has read is the last of all reasons.
+        is_aside = kind == "fact" and (
+            matrix.fact_owner(id) not in central or matrix.fact(id).basis == "unverified"
+        )
         # Before all others what no choice of versions changes: a driver that does not see the GPU.
         is_version = all(element not in each for _, each in self.problem.unusable_accelerators)
         return _ORDER.index(kind), is_version, is_aside, element
@@ -145,6 +148,7 @@ class Conflict:
         """The requirements of the goal that a proof of the search rests on, as one core."""
         # A problem that is not wide: the proof is that of the query itself.
         problem = Problem(self.problem.goal, self.problem.target, self.problem.universe)
+        # The proof names projects, and the user knows requirements.
         blamed = frozenset(blocker.name for blocker in Blame(Search(problem)).of_no_solution())
         required = [element for element in self.elements if element.kind == "goal"]
         in_proof = [

@@ -34,9 +34,9 @@ from cudalock.resolution.model import label
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.propagation import (
     ABSENT,
+    RequirementTable,
     Restriction,
     Strike,
-    Table,
     strikes_leading_to,
 )
 from cudalock.targets.accelerators import BUILT_FOR, CPU, CUDA, DEFAULT, LIBRARIES, Wish
@@ -314,7 +314,7 @@ class CoreExplainer:
 
     # -- facts and metadata ---------------------------------------------------------------------
 
-    def _table(self, strike: Strike, table: Table) -> Step:
+    def _table(self, strike: Strike, table: RequirementTable) -> Step:
         # If the owner lost candidates, those it had are what the fact is about; if the other
         # component did, those the owner still has.
         owners = strike.before if strike.component == table.owner else self._alive_owners(table)
@@ -328,7 +328,7 @@ class CoreExplainer:
         fact = self._problem.matrix.fact(id)
         return FactSays(owner, fact.says, fact.id, implies=self._implied(fact, table, owners))
 
-    def _implied(self, fact: Fact, table: Table, owners: int) -> NamedVersions | None:
+    def _implied(self, fact: Fact, table: RequirementTable, owners: int) -> NamedVersions | None:
         """The versions that a fact leaves of the other component, where they are worth a mention.
 
         So they are of a virtual component, and where the fact names a label: "built for the torch
@@ -350,11 +350,11 @@ class CoreExplainer:
             return None
         return implied
 
-    def _alive_owners(self, table: Table) -> int:
+    def _alive_owners(self, table: RequirementTable) -> int:
         alive = self._network.alive(self._core.others)
         return alive[table.owner]
 
-    def _required(self, table: Table, members: list[Candidate]) -> tuple[str, ...]:
+    def _required(self, table: RequirementTable, members: list[Candidate]) -> tuple[str, ...]:
         texts = {
             str(requirement)
             for candidate in members

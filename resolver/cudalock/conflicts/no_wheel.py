@@ -101,6 +101,7 @@ class DeadEnds:
         There is one if every release that meets the requirement leads to a project that has only a
         source distribution, no wheel for the target, or no entry in the matrix; else it is empty.
         """
+        # `triton` in a goal is triton-windows on Windows, and that has the wheels.
         name = self._problem.project_named(requirement.name)
         extras = frozenset(requirement.extras)
         return self._dead_end(name, requirement.specifier, MOST_HOPS, extras) or ()

@@ -80,6 +80,9 @@ class PinExplainer:
             **resolution.pins,
             **{candidate.name: candidate for candidate in resolution.virtual_candidates},
         }
+        self._central = {*resolution.goal_names, resolution.matrix.framework}
+        # One step of a chain of reasons is told: a second would lead back to the first.
+        self._is_followed = False
 
     def reasons(self, name: str) -> PinReasons:
         """Return the reasons for one pin. Raises KeyError for a project that is not pinned."""
@@ -112,8 +115,9 @@ class PinExplainer:
         pin is the newest one. What the goal's own words or its date rule out does not count, nor
         do pre-releases and yanked releases."""
         versions = list(self._newer_versions(name))
-        # Somebody's build for another platform is no release that this target was denied.
-        usable = (version for version in versions if self._is_for_platform(name, version))
+        # Somebody's build for another platform, or for another accelerator, is no release that
+        # this target was denied.
+        usable = (version for version in versions if self._is_for_target(name, version))
         version = next(usable, versions[0] if versions else None)
         return None if version is None else PassedOver((version,), *self._against(name, version))
 
@@ -132,12 +136,25 @@ class PinExplainer:
             if release.yanked is None and not is_too_new:
                 yield version
 
-    def _is_for_platform(self, name: str, version: str) -> bool:
-        """Return whether a release has a wheel for the platform, if not for the Python or glibc."""
+    def _is_for_target(self, name: str, version: str) -> bool:
+        """Return whether a release has a wheel for the platform and the accelerator, if not for the
+        Python or glibc."""
         return any(
-            frozenset([TARGET_PLATFORM]) not in self._problem.refusals(candidate)
+            self._fits_platform(candidate) and self._unmet_wish(candidate) is None
             for candidate in self._problem.candidates_at(name, version)
         )
+
+    def _fits_platform(self, candidate: Candidate) -> bool:
+        return frozenset([TARGET_PLATFORM]) not in self._problem.refusals(candidate)
+
+    def _unmet_wish(self, candidate: Candidate) -> Requirement | None:
+        """Return what is asked of the accelerator and a build of the framework does not have."""
+        if candidate.name != self._resolution.matrix.framework:
+            return None
+        for requirement in self._problem.accelerator_requirements():
+            if not requirement.accepts(_fixed(candidate, requirement.name)):
+                return requirement
+        return None
 
     def _passed_over(self, pin: Candidate) -> Iterator[PassedOver]:
         project = self._resolution.universe.project(pin.name)
@@ -156,9 +173,18 @@ class PinExplainer:
             return "it has no wheel", None
         if candidates[0].is_yanked:
             return f"it {yanked_clause(candidates[0].yanked_reason)}", None
-        rejections = [self._rejection(candidate) for candidate in candidates]
-        closest = max(rejections, key=lambda rejection: rejection.stage)
-        return closest.why, closest.fact
+        closest = self._closest(name, version)
+        return (closest.why, closest.fact) if closest is not None else ("it has no wheel", None)
+
+    def _closest(self, name: str, version: str) -> Rejection | None:
+        """What stopped the wheel of a version that came closest to being chosen."""
+        rejections = [
+            (self._rejection(candidate), self._fits_platform(candidate))
+            for candidate in self._problem.candidates_at(name, version)
+        ]
+        # Of a wheel for another Python more can be said than of one for another platform.
+        best = max(rejections, key=lambda each: (each[0].stage, each[1]), default=None)
+        return best and best[0]
 
     def _is_early(self, name: str, version: str) -> bool:
         """Return whether a version is a pre-release, of which nothing that requires the project
@@ -180,11 +206,21 @@ class PinExplainer:
             is_goal = requirement.kind == "requires" and requirement.origin.kind == "goal"
             if is_goal and not requirement.accepts(candidate):
                 return Rejection(_GOAL, f"the goal requires {requirement.origin.id}")
-        for elements in self._problem.refusals(candidate):
-            # A soft fact is a price, and the order of preference has the last word on prices.
-            if not elements & self._problem.soft_elements:
-                return self._refusal(elements)
+        # A soft fact is a price, and the order of preference has the last word on prices.
+        refusals = [
+            elements
+            for elements in self._problem.refusals(candidate)
+            if not elements & self._problem.soft_elements
+        ]
         is_framework = candidate.name == self._resolution.matrix.framework
+        # What a fact says of a build that is for other machines is no reason here.
+        for elements in refusals:
+            if not ids_of(elements, "fact"):
+                return self._refusal(elements)
+        if is_framework and (rejection := self._unwanted_build(candidate)) is not None:
+            return rejection
+        if refusals:
+            return self._refusal(refusals[0])
         if is_framework and (rejection := self._rejected_build(candidate)) is not None:
             return rejection
         for requirement, parent in reasons:
@@ -201,8 +237,7 @@ class PinExplainer:
             *self._problem.fact_requirements(candidate),
         )
         # What the user asked for is the reason, and not a dependency that could be another one.
-        central = {*self._resolution.goal_names, self._resolution.matrix.framework}
-        for requirement in sorted(requirements, key=lambda one: one.name not in central):
+        for requirement in sorted(requirements, key=lambda one: one.name not in self._central):
             other = self._chosen.get(requirement.name)
             # What only the framework brings along would be another's beside another build.
             is_its_own = is_framework and requirement.name not in self._resolution.goal_names
@@ -210,14 +245,18 @@ class PinExplainer:
                 return self._unmet(requirement, other)
         return Rejection(_PREFERENCE, self._preference(candidate))
 
+    def _unwanted_build(self, candidate: Candidate) -> Rejection | None:
+        """Why a build of the framework is not for the accelerator that is asked for."""
+        requirement = self._unmet_wish(candidate)
+        if requirement is None:
+            return None
+        wish = "with" if requirement.kind == "requires" else "without"
+        row = ACCELERATORS[requirement.name]
+        text = " ".join([row.title, *map(_series, requirement.specifiers)])
+        return Rejection(_WISH, f"no build of it {wish} {text} is known")
+
     def _rejected_build(self, candidate: Candidate) -> Rejection | None:
         """Why a build of the framework cannot be had for what it fixes: its CUDA release."""
-        for requirement in self._problem.accelerator_requirements():
-            if not requirement.accepts(_fixed(candidate, requirement.name)):
-                wish = "with" if requirement.kind == "requires" else "without"
-                row = ACCELERATORS[requirement.name]
-                text = " ".join([row.title, *map(_series, requirement.specifiers)])
-                return Rejection(_WISH, f"it has no build {wish} {text} here")
         for virtual in self._resolution.virtual_candidates:
             fixed = _fixed(candidate, virtual.name)
             for elements in self._problem.refusals(fixed) if fixed else ():
@@ -275,12 +314,38 @@ class PinExplainer:
 
     def _unmet(self, requirement: Requirement, other: Candidate) -> Rejection:
         if requirement.origin.kind == "metadata":
-            return Rejection(_REQUIRES, f"it requires {requirement}, and {other} is pinned")
+            because = self._why_chosen(requirement, other) or f"{other} is pinned"
+            return Rejection(_REQUIRES, f"it requires {requirement}, and {because}")
         fact = self._resolution.matrix.fact(requirement.origin.id)
         is_soft = fact_element(fact.id) in self._problem.soft_elements
         price = " (a warning)" if is_soft else ""
         why = f"{fact.component} {fact.says}, and {other} is pinned{price}"
         return Rejection(_REQUIRES, why, fact.id)
+
+    def _why_chosen(self, requirement: Requirement, other: Candidate) -> str | None:
+        """Why the release that would be needed of another project was not chosen either; None
+        where it is pinned, or nothing more is known than that."""
+        project = self._resolution.universe.project(other.name)
+        if self._is_followed or project is None or other.name not in self._central:
+            return None
+        needed = (
+            version
+            for version in project.versions
+            if not is_prerelease(version)
+            and any(map(requirement.accepts, self._problem.candidates_at(other.name, version)))
+        )
+        version = next(needed, None)
+        if version is None:
+            return None
+        self._is_followed = True
+        try:
+            rejection = self._closest(other.name, version)
+        finally:
+            self._is_followed = False
+        # What the goal pins is known to whoever wrote it.
+        if rejection is None or rejection.stage in (_GOAL, _PREFERENCE):
+            return None
+        return f"{other.name} {version} was not chosen: {rejection.why}"
 
     # -- other builds -------------------------------------------------------------------------
 

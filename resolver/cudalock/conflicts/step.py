@@ -464,7 +464,7 @@ def _requirement_span(requirements: tuple[str, ...]) -> str:
 def _no_wheel(step: NoWheel) -> str:
     target = step.target
     if step.parts == ("python",):
-        only = f": only for Python {_python_span(step.pythons)}" if step.pythons else ""
+        only = f": only for Python {python_span(step.pythons)}" if step.pythons else ""
         return f"{step.releases} has no wheel for Python {target.python_text}{only}"
     if "glibc" in step.parts:
         return f"{step.releases} has no wheel for {describe_glibc(target, step.glibc)}"
@@ -481,7 +481,7 @@ def describe_glibc(target: Target, needed: str | None) -> str:
     return f"{target.platform_label} with glibc {target.glibc}{assumed}{only}"
 
 
-def _python_span(minors: tuple[int, ...]) -> str:
+def python_span(minors: tuple[int, ...]) -> str:
     is_gapless = minors == tuple(range(minors[0], minors[-1] + 1))
     if is_gapless and len(minors) > 2:
         return f"3.{minors[0]} to 3.{minors[-1]}"

@@ -368,6 +368,7 @@ def _replaced(goal: Goal, stated: ProjectRequirement, other: ProjectRequirement)
     requirements = (other if old == stated else old for old in goal.requirements)
     return replace(
         goal,
+        # Sorted, so that the suggested command is what a lock of it will record.
         requirements=tuple(sorted(requirements, key=str)),
         constraints=tuple(constraint for constraint in goal.constraints if constraint != stated),
     )
@@ -393,6 +394,7 @@ def _targets(goal: Goal, target: Target, parts: set[str]) -> Iterator[Suggestion
     for python in pythons:
         other = replace(target, python=python, free_threaded=False)
         yield Suggestion(f"on Python {python}", goal, other)
+    # Another Python is installed in a minute, another machine is not: those come after.
     for platform in platforms:
         yield _on_platform(goal, target, platform)
     for platform in platforms:

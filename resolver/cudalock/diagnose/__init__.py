@@ -22,13 +22,13 @@ from cudalock.diagnose.ranking import Evidence, broken_in_every_release, rank
 from cudalock.diagnose.remedy import Remedy, RemedySearch
 from cudalock.diagnose.statements import NotOnIndex, Unmet, read_statements
 from cudalock.diagnose.symptoms import Match, find_matches, of_statements, read_places
-from cudalock.diagnose.text import Text, has_error
+from cudalock.diagnose.text import PastedText, has_error
 from cudalock.diagnose.text import decode as decode
 from cudalock.diagnose.versions import (
     INSTALLED,
     LISTED,
     MENTIONED,
-    Pin,
+    TextPin,
     read_bounds,
     read_pins,
 )
@@ -48,7 +48,7 @@ class Diagnosis(NamedTuple):
     """the likeliest explanation first"""
     clashes: tuple[Finding, ...]
     """conflicts between the versions in the text"""
-    pins: tuple[Pin, ...]
+    pins: tuple[TextPin, ...]
     clues: Clues
     remedy: Remedy | None
     is_list: bool = False
@@ -78,7 +78,7 @@ def diagnose(
     the text over `here`, this machine.
     """
     here = here or Here()
-    read = Text.of(text)
+    read = PastedText.of(text)
     pins = tuple(read_pins(read, matrix))
     versions = {pin.name: pin.version for pin in pins}
     from_text = read_clues(read, matrix)
@@ -90,7 +90,7 @@ def diagnose(
     for statement in statements:
         if statement.version and statement.project not in versions:
             versions[statement.project] = statement.version
-            pin = Pin(statement.project, statement.version, statement.line, MENTIONED)
+            pin = TextPin(statement.project, statement.version, statement.line, MENTIONED)
             pins = (*pins, pin) if matrix.project(pin.name) else pins
     facts = matrix.facts
     candidates = find_matches(
@@ -132,7 +132,7 @@ def diagnose(
     return Diagnosis(matches, clashes, pins, clues, remedy)
 
 
-def _is_list(pins: Sequence[Pin], text: Text) -> bool:
+def _is_list(pins: Sequence[TextPin], text: PastedText) -> bool:
     """Return whether a text is a list of what is installed: of collect_env, pip or conda."""
     listed = sum(pin.trust in (LISTED, INSTALLED) for pin in pins)
     return listed > 1 and not has_error(text)

@@ -56,11 +56,12 @@ class Attempts:
         for framework_requirement, unpinned in self._framework_and_others(framework, unpinned_sets):
             # With the label first: the same build is the smaller change, and without it any build
             # will do.
-            for is_exact in (True, False):
+            # A release of the same major version is the smaller change as well.
+            for is_near, is_exact in product((True, False), (True, False)):
                 requirements = tuple(
                     framework_requirement
                     if name == framework
-                    else self._bare(name)
+                    else self._unpinned(name, is_near=is_near)
                     if name in unpinned
                     else self._pinned(name, is_exact=is_exact)
                     for name in names
@@ -126,6 +127,22 @@ class Attempts:
             public = self._pins.get(name, "").partition("+")[0]
             if public and not accepts(self._bounds.get(name, ""), public):
                 yield name
+
+    def _unpinned(self, name: str, *, is_near: bool) -> str:
+        """Return the requirement without the version in the text; `is_near` keeps its major
+        version, where the text's bounds allow one."""
+        version = self._pins.get(name, "").partition("+")[0]
+        major = version.partition(".")[0]
+        if not (is_near and major.isdecimal()):
+            return self._bare(name)
+        bounds = self._bounds.get(name, "")
+        fitting = [release for release in self._matrix.versions(name) if accepts(bounds, release)]
+        near = [release for release in fitting if release.partition(".")[0] == major]
+        # A cap says something only where a newer major version would be taken.
+        if set(near) <= {version} or fitting[-1:] == near[-1:]:
+            return self._bare(name)
+        cap = f"<{int(major) + 1}"
+        return f"{name}{cap},{bounds}" if bounds else f"{name}{cap}"
 
     def _bare(self, name: str) -> str:
         return name + self._bounds.get(name, "")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.compat.judge import judge
 from cudalock.compat.pins import PinnedProject
-from cudalock.diagnose.versions import REQUESTED, Pin
+from cudalock.diagnose.versions import REQUESTED, TextPin
 from cudalock.errors import BadTarget
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.targets import LINUX, PLATFORMS, Here, Target, parse_platform, parse_python
@@ -23,7 +23,7 @@ CLASHES: Final = ("CL201", "CL202", "CL203", "CL204")
 
 
 def find_clashes(
-    pins: Sequence[Pin], clues: Clues, matrix: Matrix, here: Here
+    pins: Sequence[TextPin], clues: Clues, matrix: Matrix, here: Here
 ) -> tuple[Finding, ...]:
     """Return the conflicts between the pins, on the machine that the text is from, those that are
     warnings as well."""
@@ -56,7 +56,7 @@ def _knows_machine(clash: Finding, clues: Clues, matrix: Matrix) -> bool:
     return all(getattr(clues, name) for name in needed)
 
 
-def _is_in_matrix(pin: Pin, matrix: Matrix) -> bool:
+def _is_in_matrix(pin: TextPin, matrix: Matrix) -> bool:
     project = matrix.project(pin.name)
     return project is not None and pin.version.partition("+")[0] in project
 

@@ -11,10 +11,11 @@ from cudalock.diagnose.statements import (
     NotOnIndex,
     OldDriver,
     SourceBuild,
+    Unloadable,
     Unmet,
     WrongAbi,
 )
-from cudalock.diagnose.versions import LISTED, Pin
+from cudalock.diagnose.versions import LISTED, TextPin
 from cudalock.show.wheels import pythons_on
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS
@@ -54,7 +55,7 @@ class FixGoal(NamedTuple):
 def make_goal(
     matches: Sequence[Match],
     clashes: Sequence[Finding],
-    pins: Sequence[Pin],
+    pins: Sequence[TextPin],
     evidence: Evidence,
     matrix: Matrix,
     *,
@@ -95,7 +96,8 @@ def make_goal(
     ):
         return FixGoal()
     # A wheel is one for the framework that is there.
-    if isinstance(best.statement, NoCompiler) and matrix.framework not in pinned:
+    is_of_wheel = isinstance(best.statement, (NoCompiler, Unloadable))
+    if is_of_wheel and matrix.framework not in pinned:
         return FixGoal()
     subject = best.component if matrix.project(best.component) else None
     mends = tuple(map(_requirement, fact.mends))
@@ -179,7 +181,7 @@ def _is_of_versions(fact: Fact) -> bool:
     )
 
 
-def _is_of_wheels(best: Match, pins: Sequence[Pin], matrix: Matrix) -> bool:
+def _is_of_wheels(best: Match, pins: Sequence[TextPin], matrix: Matrix) -> bool:
     """Return whether another wheel of the same version can be the fix.
 
     That is so if wheels of one release are built for one torch or CUDA each, and the text does not
@@ -245,7 +247,7 @@ def _is_of_unknown_machine(fact: Fact, evidence: Evidence) -> bool:
     return any(not evidence.has_version(part) for part in needed & parts)
 
 
-def _is_of_the_stack(pin: Pin, matrix: Matrix) -> bool:
+def _is_of_the_stack(pin: TextPin, matrix: Matrix) -> bool:
     component = matrix.component(pin.name)
     if not matrix.is_curated(pin.name) or matrix.project(pin.name) is None:
         return False

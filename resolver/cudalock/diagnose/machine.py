@@ -12,7 +12,7 @@ from cudalock.targets.platforms import LINUX, PLATFORMS, of_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
     from cudalock.matrix.gpus import GpuModel
     from cudalock.matrix.matrix import Matrix
     from cudalock.targets.platforms import Platform
@@ -69,7 +69,7 @@ _TARGET: Final = re.compile(r"\bgfx[0-9]{1,2}[0-9a-f]{2}\b")
 """The target of an AMD GPU. Several are those that a build has code for."""
 
 
-def read_clues(text: Text, matrix: Matrix) -> Clues:
+def read_clues(text: PastedText, matrix: Matrix) -> Clues:
     """Return the machine that the text is from."""
     folded = text.folded
     lines = folded.split("\n")
@@ -111,7 +111,7 @@ def _pythons(lines: list[str]) -> Iterator[str]:
             yield match["dotted"] or f"3.{minor}"
 
 
-def _gpu(text: Text, matrix: Matrix) -> GpuModel | None:
+def _gpu(text: PastedText, matrix: Matrix) -> GpuModel | None:
     folded = text.folded
     capability = _CAPABILITY.search(folded)
     # A capability that no known GPU has was misread.

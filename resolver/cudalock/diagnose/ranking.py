@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from cudalock.diagnose.machine import LONGEST
-from cudalock.diagnose.statements import FRAME
+from cudalock.diagnose.statements import FRAME, MissingName, SourceBuild, Unloadable
 from cudalock.matrix.facts import NONE
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, gpu_version, of_gpu
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cudalock.diagnose.machine import Clues
     from cudalock.diagnose.symptoms import Match
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
     from cudalock.matrix.facts import Demand, Fact
     from cudalock.matrix.matrix import Matrix
     from cudalock.targets.accelerators import Accelerator
@@ -35,6 +35,10 @@ _WORD: Final = re.compile(r"[A-Za-z][\w-]*")
 
 _PROCESSOR: Final = re.compile(r"macosx_[0-9_]+(?:x86_64|arm64)|osx-(?:64|arm64)|darwin[ -]arm64")
 
+OTHER_BUILD: Final = "python-other-build"
+"""The general fact of a build outside of the stack."""
+_CUDA_CODE: Final = re.compile(r"nvcc|\.cu\b|cuda_home|cudaextension")
+
 _SHORT_ALIAS: Final = 4
 """Aliases up to this length (`fa2`) are parts of other words in logs."""
 
@@ -44,7 +48,7 @@ class Evidence:
 
     def __init__(
         self,
-        text: Text,
+        text: PastedText,
         pins: Mapping[str, str],
         clues: Clues,
         matrix: Matrix,
@@ -99,6 +103,10 @@ class Evidence:
             return True
         return any(map(self.is_mentioned, (fact.component, *companions(fact, self._matrix))))
 
+    def is_curated(self, name: str) -> bool:
+        """Return whether the matrix has a file of facts about a project."""
+        return self._matrix.is_curated(name)
+
     def shows(self, match: Match) -> bool:
         """Return whether the text or the fact's own message names the component."""
         return self.is_in_message(match) or self.names(match.fact)
@@ -107,6 +115,17 @@ class Evidence:
         """Return whether the fact's own message names the component, as far as the text has it."""
         name = match.fact.component.replace("-", "_")
         return name in match.symptom.lower().replace("-", "_")
+
+    def is_absent_framework(self, match: Match) -> bool:
+        """Return whether a fact is about the framework, of which neither text nor message has a
+        word: a library that others open as well."""
+        framework = self._matrix.framework
+        return (
+            match.statement is None
+            and match.fact.component == framework is not None
+            and not self.is_mentioned(framework)
+            and not self.is_in_message(match)
+        )
 
     def is_mentioned(self, name: str) -> bool:
         """Return whether the text has a project's name or import name."""
@@ -134,6 +153,11 @@ class Evidence:
     def has_other_version(self, name: str) -> bool:
         """Return whether the text has a version of a project that is not the framework."""
         return name in self._pins and name != self._matrix.framework
+
+    @property
+    def compiles_cuda(self) -> bool:
+        """Whether CUDA code is compiled in the text."""
+        return _CUDA_CODE.search(self._text.folded) is not None
 
     @property
     def names_processor(self) -> bool:
@@ -309,7 +333,7 @@ def labels_of_framework(version: str, matrix: Matrix) -> dict[str, str]:
     return {name: values[0] for name, values in labels.items() if len(values) == 1}
 
 
-def read_built_for(text: Text, matrix: Matrix) -> dict[str, Mapping[str, str]]:
+def read_built_for(text: PastedText, matrix: Matrix) -> dict[str, Mapping[str, str]]:
     """Return project to the labels of its build, where a message states them: `xFormers was built
     for: PyTorch 2.3.0+cu121 with CUDA 1201 (you have 2.1.0+cu121)`."""
     built_for: dict[str, Mapping[str, str]] = {}
@@ -377,11 +401,21 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
         and evidence.is_satisfied(match.fact) is not True
         and not evidence.lacks_opponent(match)
     ]
+    # Where a fact of the same project knows the message, what was read of it says no more.
+    known = {(match.component, match.line) for match in possible if not match.statement}
+    possible = [
+        match
+        for match in possible
+        if not isinstance(match.statement, (MissingName, Unloadable))
+        or (match.component, match.line) not in known
+    ]
     if not all(match.is_weak for match in possible):
         possible = [match for match in possible if not match.is_weak]
     if not all(evidence.is_groundless(match.fact) for match in possible):
         possible = [match for match in possible if not evidence.is_groundless(match.fact)]
     possible = _without_alternatives(matches, possible, evidence)
+    if any(_is_of_compiler(match) for match in possible):
+        possible = [m for m in possible if not _is_mere_build(m, evidence)]
     possible.sort(key=lambda match: _key(match, evidence, stated_lines))
     # Where memory or the program is the cause, versions that look wrong as well only mislead.
     if possible and possible[0].fact.cure == "none":
@@ -401,6 +435,20 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
         *best,
         *(m._replace(is_named=bool(m.statement) or evidence.shows(m)) for m in others),
     ]
+
+
+def _is_mere_build(match: Match, evidence: Evidence) -> bool:
+    """Return whether an explanation says no more than that something is compiled, which the
+    compiler's own message explains."""
+    if not isinstance(match.statement, SourceBuild):
+        return False
+    is_curated = evidence.is_curated(match.component)
+    return is_curated if match.fact.id != OTHER_BUILD else evidence.compiles_cuda
+
+
+def _is_of_compiler(match: Match) -> bool:
+    """Return whether an explanation is about the compiler, its toolkit or headers."""
+    return match.cure == "system" and match.fact.id.startswith("torch-extension-")
 
 
 def _is_sure(match: Match, evidence: Evidence) -> bool:
@@ -493,6 +541,7 @@ def _key(match: Match, evidence: Evidence, stated_lines: set[int]) -> tuple[obje
         not (match.statement and decides),
         not evidence.is_violated(fact),
         not (match.statement or evidence.names(fact)),
+        evidence.is_absent_framework(match),
         not is_specific,
         evidence.is_of_platform(fact) is None,
         evidence.is_far_fetched(fact),

@@ -10,7 +10,8 @@ from cudalock.goals import Request, RequestedProject, command_line, read_request
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.targets import LIKELY_PYTHONS
+from cudalock.targets import LIKELY_PYTHONS, PLATFORMS
+from cudalock.targets.platforms import SPELLINGS
 from cudalock.versions import accepts
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class RemedySearch:
     def find(self, fix_goal: FixGoal, attempts: Attempts) -> Remedy | None:
         """Return the first attempt whose solution is a fix; None where none of the first SOLVES
         attempts is one."""
-        names = sorted(set(fix_goal.projects))
+        names = self._names(fix_goal)
         if not names:
             return None
         python = self._clues.python or self._likely_python()
@@ -85,6 +86,18 @@ class RemedySearch:
                 }
                 return self._smaller(remedy, requirements, names, python, fix_goal, kept)
         return None
+
+    def _names(self, fix_goal: FixGoal) -> list[str]:
+        """Return the projects, each once: `triton` is triton-windows there."""
+        wanted = set(fix_goal.projects)
+        if self._clues.platform is None:
+            return sorted(wanted)
+        platform = PLATFORMS[SPELLINGS[self._clues.platform]]
+        environment = dict(platform.system.markers)
+        aliases = {name: self._matrix.names.platform_alias(name, environment) for name in wanted}
+        return sorted(
+            name for name in wanted if aliases[name] == name or aliases[name] not in wanted
+        )
 
     def _smaller(
         self,

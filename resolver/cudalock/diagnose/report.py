@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.diagnose import count_symptoms
+from cudalock.diagnose.versions import REQUESTED
 from cudalock.errors import NothingFound
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 
@@ -83,10 +84,15 @@ def _remedy(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.pins and not remedy.changes and not remedy.added:
         yield "the versions stay, and their wheels change: the command names wheels that fit"
     yield f"recommend: {remedy.command}"
+    if not remedy.changes and not any(pin.trust > REQUESTED for pin in diagnosis.pins):
+        # Nothing in the text says what the change would be from.
+        yield "  a new environment, as the text names no versions; for yours: cudalock doctor --fix"
     for name, before, after in remedy.changes:
         yield f"  {name} {before} -> {after}"
     for name, version in remedy.added:
-        yield f"  {name} {version}, which the text names no version of"
+        public, plus, label = version.partition("+")
+        build = f" (build {label})" if plus else ""
+        yield f"  {name} {public}{build}: the text names no version of it"
     if remedy.assumed:
         yield f"  assumed: this machine's {' and '.join(remedy.assumed)}; the text names none"
 

@@ -16,11 +16,26 @@ from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion
 
 from cudalock.diagnose.machine import LONGEST, driver_cuda
-from cudalock.diagnose.name_table import FOLDER, Span, read_name_table
+from cudalock.diagnose.name_table import (
+    ARGUMENTS,
+    FOLDER,
+    Span,
+    arguments_named,
+    read_name_table,
+)
+from cudalock.generate.rules import read_rules
 from cudalock.matrix.facts import NONE
 from cudalock.show.wheels import python_ranges, pythons_on
+from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import SPELLINGS
-from cudalock.versions import accepts, canonical, is_version, parse_version, specifier_set
+from cudalock.versions import (
+    accepts,
+    canonical,
+    is_version,
+    leading_name,
+    parse_version,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +43,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from cudalock.diagnose.machine import Clues
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
     from cudalock.matrix.matrix import Matrix
     from cudalock.matrix.namesakes import Namesake
 
@@ -142,6 +157,24 @@ def _in_words(span: Span) -> str:
     if span.first and span.gone:
         return f"from {span.first} on and no longer from {span.gone} on"
     return f"from {span.first} on" if span.first else f"no longer from {span.gone} on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownArgument(MissingName):
+    """`Trainer.__init__() got an unexpected keyword argument 'tokenizer'`; `module` is the
+    function."""
+
+    @property
+    def says(self) -> str:
+        who = f"; {self.importer} passes it" if self.importer else ""
+        spans = " and ".join(map(_in_words, self.spans))
+        return f"has the argument {self.name} of {self.module}() {spans}{who}"
+
+    @property
+    def fix(self) -> str | None:
+        texts = [f"{self.project}{span.specifier}" for span in self.spans]
+        age = "a newer" if self.spans[-1].gone else "an older"
+        return " or ".join([*texts, f"{age} {self.importer or 'release of what passes it'}"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +319,39 @@ class Unloadable(Statement):
             f"a wheel of {self.project} for this {self.framework} and its CUDA; import"
             f" {self.framework} first; the Visual C++ runtime"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotInChannels(Statement):
+    """conda found no package of that name and version; `version` is the requested one."""
+
+    is_cuda_on_mac: bool
+    """whether it is CUDA for macOS, which nobody has"""
+
+    @property
+    def fact(self) -> str:
+        return "torch-mac-no-cuda" if self.is_cuda_on_mac else "python-conda-conflict"
+
+    @property
+    def stands_for(self) -> tuple[str, ...]:
+        return (self.fact, "python-conda-conflict")
+
+    @property
+    def is_of_versions(self) -> bool:
+        return False
+
+    @property
+    def says(self) -> str:
+        if self.is_cuda_on_mac:
+            return "of CUDA is requested on a Mac, and there is none: macOS has no CUDA"
+        which = f"{self.version} is" if self.version else "is"
+        return f"{which} in none of the channels that conda searched, for this platform"
+
+    @property
+    def fix(self) -> str | None:
+        if self.is_cuda_on_mac:
+            return "leave it out: torch for macOS runs on Apple's GPU (mps) or the CPU"
+        return "a channel that has it (-c conda-forge, -c nvidia), or pip's wheels: cudalock solve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -494,6 +560,10 @@ _ATTRIBUTE: Final = re.compile(
 _NO_MODULE: Final = re.compile(
     rf"No module named ['\"\u2018]?(?P<module>{_MODULE})\.(?P<name>\w+)(?![\w.])"
 )
+_ARGUMENT: Final = re.compile(
+    r"(?P<function>[A-Za-z_]\w*(?:\.\w+)?)\(\) got an unexpected keyword argument"
+    r" ['\"\u2018]?(?P<name>\w+)"
+)
 _NOT_THERE: Final = re.compile(
     r"No module named ['\"\u2018]?(?P<top>[A-Za-z_]\w*)['\"\u2019]?(?![\w.])"
 )
@@ -547,6 +617,16 @@ _OTHER_PYTHON: Final = (
     re.compile(
         r"- (?P<name>[\w.-]+) requires Python (?P<specifier>[<>=!~][^\s]*?),? so it will not be"
     ),
+)
+# conda lists what it did not find in lines of their own.
+_NOT_IN_CHANNELS: Final = (
+    "PackagesNotFoundError",
+    "ResolvePackageNotFound",
+    "not available from current channels",
+    "missing from the target platform",
+)
+_CONDA_ENTRY: Final = re.compile(
+    r"^\s*- (?P<name>[A-Za-z][\w.-]*?)(?:\s*[=<>~!]{1,2}\s*(?P<version>[\w.*]+)\S*)?\s*$"
 )
 _NOT_NEW: Final = re.compile(r"(?P<name>[A-Za-z][\w-]*) is not (?:a )?new enough")
 # pip: `a 1.0 requires b<2, but you have b 2.1 which is incompatible.`
@@ -643,7 +723,7 @@ _FLOOR_WORDS: Final = ("required", "new enough", "incompatible. Please", "rror: 
 
 
 def read_statements(
-    text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+    text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
 ) -> Iterator[Statement]:
     """Yield the statements in a text. `versions` is project name to version."""
     reader = _StatementReader(text, versions, clues, matrix)
@@ -651,11 +731,12 @@ def read_statements(
         if line.strip():
             yield from reader.of_line(number, line[:LONGEST])
     yield from reader.of_builds()
+    yield from reader.of_channels()
 
 
 class _StatementReader:
     def __init__(
-        self, text: Text, versions: Mapping[str, str], clues: Clues, matrix: Matrix
+        self, text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
     ) -> None:
         numbered = list(enumerate(text.lines, 1))
         self.lines = numbered[-_LINES:]
@@ -670,6 +751,8 @@ class _StatementReader:
         # pattern's time.
         if "import" in line or "module" in line:
             yield from self._missing_names(number, line)
+        if "unexpected keyword" in line:
+            yield from self._unknown_arguments(number, line)
         if "No module named" in line:
             yield from self._not_installed(number, line)
         if any(words in line for words in _FLOOR_WORDS):
@@ -773,6 +856,58 @@ class _StatementReader:
                 importer=importer if importer != project else None,
                 spans=tuple(spans),
             )
+
+    def _unknown_arguments(self, number: int, line: str) -> Iterator[Statement]:
+        match = _ARGUMENT.search(line)
+        if match is None:
+            return
+        # Another project's function of that name is told by the frames and versions in the text.
+        found = [
+            argument
+            for argument in arguments_named(
+                self._matrix.file(ARGUMENTS), match["function"], match["name"]
+            )
+            if self._matrix.project(argument.project)
+            and self._may_be_of(argument.project, number, is_method="." in match["function"])
+        ]
+        for argument in found if len(found) == 1 else ():
+            version = self._versions.get(argument.project)
+            importer = self._importer(number, "")
+            if importer and not self._asks_for(importer, argument.project):
+                importer = None
+            yield UnknownArgument(
+                project=argument.project,
+                line=number,
+                version=version.partition("+")[0] if version else None,
+                module=match["function"],
+                name=match["name"],
+                importer=importer,
+                spans=argument.spans,
+            )
+
+    def _may_be_of(self, project: str, number: int, *, is_method: bool) -> bool:
+        """Return whether the text has a version of a project, or a frame near a line whose project
+        is it or asks for it; of a class's method, any frame of the stack."""
+        if project in self._versions:
+            return True
+        frames = {
+            self._project_of(match["top"])
+            for line in self._text.lines[max(0, number - 12) : number]
+            for match in FRAME.finditer(line[:LONGEST])
+        }
+        return any(
+            name == project
+            or (is_method and self._matrix.is_curated(name))
+            or self._asks_for(name, project)
+            for name in frames
+            if name
+        )
+
+    def _asks_for(self, name: str, project: str) -> bool:
+        """Return whether the newest release of one project asks for another."""
+        row = self._matrix.project(name)
+        newest = row.release(row.versions[-1]).builds if row is not None and row.versions else ()
+        return any(leading_name(text) == project for build in newest for text in build.requires)
 
     def _spans(self, project: str, module: str, name: str) -> list[Span]:
         table = read_name_table(self._matrix.file(f"{FOLDER}/{project}.json"))
@@ -1046,6 +1181,34 @@ class _StatementReader:
             return
         yield from self._failed_wheels()
 
+    def of_channels(self) -> Iterator[Statement]:
+        """Yield what conda did not find."""
+        start = next(
+            (at for at, (_, line) in enumerate(self.lines) if _has_any(line, _NOT_IN_CHANNELS)),
+            None,
+        )
+        if start is None:
+            return
+        is_mac = "osx-" in self._text.folded
+        conda = read_rules(self._matrix.directory).conda
+        for number, line in self.lines[start + 1 : start + 30]:
+            match = _CONDA_ENTRY.match(line[:LONGEST])
+            if match is None or not match["name"]:
+                if "channels:" in line.lower():
+                    return
+                continue
+            known = conda.get(match["name"])
+            is_cuda = known is not None and known.means == CUDA.name
+            project = known.project if known else self._project(match["name"])
+            if not is_cuda and not (project and self._matrix.is_curated(project)):
+                continue
+            yield NotInChannels(
+                project=project or canonical(match["name"]),
+                line=number,
+                version=(match["version"] or "").rstrip("*.") or None,
+                is_cuda_on_mac=is_cuda and is_mac,
+            )
+
     def _failed_wheels(self) -> Iterator[Statement]:
         failed: dict[str, int] = {}
         for number, line in self.lines:
@@ -1060,7 +1223,7 @@ class _StatementReader:
             )
         for name, number in failed.items():
             project = self._project(name)
-            if project and not others and not self._matrix.is_curated(project):
+            if project and not others:
                 yield SourceBuild(project=project, line=number, reason="python-no-wheel")
 
     def _archive(self) -> tuple[str | None, str | None, int]:
@@ -1122,6 +1285,10 @@ class _StatementReader:
             if project:
                 return project
         return None
+
+
+def _has_any(line: str, words: tuple[str, ...]) -> bool:
+    return any(word in line for word in words)
 
 
 def _distance(one: Version, other: Version) -> tuple[int, int]:

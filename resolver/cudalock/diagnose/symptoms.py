@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from cudalock.diagnose.statements import Statement
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
     from cudalock.matrix.facts import Cure, Fact
 
 _MORE_OF_A_NAME: Final = r"[a-z0-9_-]|\.[a-z0-9_]"
@@ -67,10 +67,13 @@ class Match(NamedTuple):
     @property
     def is_weak(self) -> bool:
         """Whether any other explanation is better: a note, or what follows from something else."""
-        return self.fact.cure == "none" and not self.fact.decides
+        is_note = self.fact.effect != "breaks" or not self.fact.decides
+        return self.fact.cure == "none" and is_note
 
 
-def find_matches(text: Text, facts: Iterable[Fact], is_name: Callable[[str], bool]) -> list[Match]:
+def find_matches(
+    text: PastedText, facts: Iterable[Fact], is_name: Callable[[str], bool]
+) -> list[Match]:
     """Return the facts with a symptom in the text, with the line of the longest.
 
     `is_name` is whether a word is a project: `No module named triton` is not about a project whose
@@ -160,7 +163,7 @@ def _is_in(line: str, pieces: list[str], ends_with_name: bool) -> bool:
     return False
 
 
-def read_places(text: Text, facts: Iterable[Fact]) -> dict[str, str]:
+def read_places(text: PastedText, facts: Iterable[Fact]) -> dict[str, str]:
     """Return component to specifier: the releases that print what is in the text."""
     return {
         fact.component: specifier
@@ -171,7 +174,7 @@ def read_places(text: Text, facts: Iterable[Fact]) -> dict[str, str]:
 
 
 def of_statements(
-    statements: Iterable[Statement], text: Text, facts: Mapping[str, Fact]
+    statements: Iterable[Statement], text: PastedText, facts: Mapping[str, Fact]
 ) -> list[Match]:
     """Return the matches for statements: one for each general fact and project."""
     matches: dict[tuple[str, str], Match] = {}

@@ -70,7 +70,7 @@ _ERROR: Final = re.compile(
 )
 
 
-def has_error(text: Text) -> bool:
+def has_error(text: PastedText) -> bool:
     """Return whether some line may be an error message."""
     return _ERROR.search(text.folded) is not None
 
@@ -97,7 +97,7 @@ def _condensed(folded: list[str]) -> list[bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class PastedText:
     """A text without terminal colours, in lines and folded. Of a long one the lines that repeat
     others are empty."""
 
@@ -105,7 +105,7 @@ class Text:
     folded: str = field(repr=False)
 
     @classmethod
-    def of(cls, text: str) -> Text:
+    def of(cls, text: str) -> PastedText:
         # A progress bar goes back to the start of its line; what it wrote last is what counts.
         plain = re.sub(_COLOURS, "", text).replace("\r\n", "\n").replace("\r", "\n")
         lines, folded = plain.split("\n"), fold(plain)

@@ -19,7 +19,7 @@ from cudalock.versions import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
     from cudalock.matrix.matrix import Matrix
 
 REQUESTED: Final = 1
@@ -46,7 +46,7 @@ _VERSION: Final = (
 _PAIR: Final = re.compile(
     r"(?<![\w.+-])(?P<name>[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*?)"
     r"(?P<between>==['\"]?|(?:\.__version__)?['\"]?(?:\s+[Vv]ersion)?\s*[:=(]\s*['\"]?v?"
-    r"|\s+version\s+|\s+v?|-|(?<=[a-zA-Z])(?=[0-9]))"
+    r"|\s+[Vv]ersion\s+(?:is\s+)?|\s+v?|-|(?<=[a-zA-Z])(?=[0-9]))"
     rf"(?P<version>{_VERSION})(?![A-Za-z0-9]|\.[0-9])"
 )
 # `a 2.0 requires b>=1,<2`, and METADATA's `b (>=1)`.
@@ -59,7 +59,7 @@ _BUILT_WITH: Final = re.compile(r"cuda used to build ([a-z]{1,20}): ([0-9]{1,2}\
 _FILE_ENDS: Final = re.compile(r"\.(?:dist|whl|tar|zip|egg)$")
 
 
-class Pin(NamedTuple):
+class TextPin(NamedTuple):
     """A project at a version, as a text has it."""
 
     name: str
@@ -72,9 +72,9 @@ class Pin(NamedTuple):
     """REQUESTED to INSTALLED"""
 
 
-def read_pins(text: Text, matrix: Matrix) -> list[Pin]:
+def read_pins(text: PastedText, matrix: Matrix) -> list[TextPin]:
     """Return one pin a project, in the order of the text: the most trusted, of several the last."""
-    best: dict[str, Pin] = {}
+    best: dict[str, TextPin] = {}
     for pin in _all_pins(text, _Namer(matrix)):
         # Later lines are of a later state of the same environment.
         known = best.get(pin.name)
@@ -85,7 +85,7 @@ def read_pins(text: Text, matrix: Matrix) -> list[Pin]:
     )
 
 
-def _with_cuda(text: Text, matrix: Matrix, pin: Pin) -> Pin:
+def _with_cuda(text: PastedText, matrix: Matrix, pin: TextPin) -> TextPin:
     """Add the label of the build where another line has it: `CUDA used to build PyTorch: 12.1`."""
     if pin.name != matrix.framework or "+" in pin.version:
         return pin
@@ -100,7 +100,7 @@ def _with_cuda(text: Text, matrix: Matrix, pin: Pin) -> Pin:
     return pin._replace(version=f"{pin.version}+{label}") if is_build else pin
 
 
-def read_bounds(text: Text, matrix: Matrix) -> dict[str, str]:
+def read_bounds(text: PastedText, matrix: Matrix) -> dict[str, str]:
     """Return project name to specifier for lines such as `a requires b>=1` or `a 2.0 requires b<2`.
 
     Lines about a release in the matrix are left out: the matrix has its whole METADATA.
@@ -171,7 +171,7 @@ class _Namer:
         return self.known(word, version) or canonical(word)
 
 
-def _all_pins(text: Text, namer: _Namer) -> Iterator[Pin]:
+def _all_pins(text: PastedText, namer: _Namer) -> Iterator[TextPin]:
     listed = _packages_by_line(text)
     for number, line in enumerate(text.lines, 1):
         plain = line.strip()
@@ -188,7 +188,7 @@ def _all_pins(text: Text, namer: _Namer) -> Iterator[Pin]:
             )
 
 
-def _packages_by_line(text: Text) -> dict[int, ListedPackage]:
+def _packages_by_line(text: PastedText) -> dict[int, ListedPackage]:
     """The entries of `pip list`, `conda list`, `pip show` and `collect_env` in a text."""
     if not has_list(text.lines):
         return {}
@@ -202,36 +202,36 @@ def _packages_by_line(text: Text) -> dict[int, ListedPackage]:
     return by_line
 
 
-def _listed(package: ListedPackage, line: str, number: int, namer: _Namer) -> Iterator[Pin]:
+def _listed(package: ListedPackage, line: str, number: int, namer: _Namer) -> Iterator[TextPin]:
     """One entry of a list; of `pip show`, what is not in the matrix as well."""
     version = package.version.removeprefix("v")
     if not is_version(version):
         return
     if line.startswith("Version:"):
-        yield Pin(namer.any(package.name, version), version, number, INSTALLED)
+        yield TextPin(namer.any(package.name, version), version, number, INSTALLED)
     elif (name := namer.known(package.name, version, is_sure=True)) is not None:
-        yield Pin(name, version, number, LISTED)
+        yield TextPin(name, version, number, LISTED)
 
 
-def _installed(tokens: str, number: int, namer: _Namer) -> Iterator[Pin]:
+def _installed(tokens: str, number: int, namer: _Namer) -> Iterator[TextPin]:
     """Read `a-1.0 b-2.0`."""
     for token in tokens.split():
         name, _, version = token.rpartition("-")
         if name and is_version(version):
-            yield Pin(namer.any(name, version), version, number, INSTALLED)
+            yield TextPin(namer.any(name, version), version, number, INSTALLED)
 
 
-def _satisfied(tail: str, number: int, namer: _Namer) -> Iterator[Pin]:
+def _satisfied(tail: str, number: int, namer: _Namer) -> Iterator[TextPin]:
     """Read `a>=1 in /env/lib/python3.11/site-packages (from b) (1.2)`."""
     name, installed = (
         re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", tail[:LONGEST]),
         _FOUND.search(tail[-200:]),
     )
     if name and installed and is_version(installed[1]):
-        yield Pin(namer.any(name[0], installed[1]), installed[1], number, INSTALLED)
+        yield TextPin(namer.any(name[0], installed[1]), installed[1], number, INSTALLED)
 
 
-def _pairs(line: str, number: int, namer: _Namer) -> Iterator[Pin]:
+def _pairs(line: str, number: int, namer: _Namer) -> Iterator[TextPin]:
     for match in _PAIR.finditer(line):
         version = _FILE_ENDS.sub("", match["version"])
         name = namer.known(match["name"], version, is_sure=_is_sure(line, match))
@@ -244,11 +244,11 @@ def _pairs(line: str, number: int, namer: _Namer) -> Iterator[Pin]:
         # `built for torch 2.6.0 (you have 2.7.0)`: the second one is installed.
         installed = _HAS.match(line[match.end() :].lstrip()) or _HAS.search(line, match.end())
         if installed and is_version(installed[1]):
-            yield Pin(name, installed[1], number, INSTALLED)
+            yield TextPin(name, installed[1], number, INSTALLED)
             continue
         trust = _trust(line, match)
         if trust:
-            yield Pin(name, version, number, trust)
+            yield TextPin(name, version, number, trust)
 
 
 def _is_sure(line: str, match: re.Match[str]) -> bool:

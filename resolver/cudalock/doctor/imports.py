@@ -212,7 +212,7 @@ def _of_machine(output: str, subject: ExaminedEnvironment) -> Fact | None:
     if subject.machine.gpus:
         return None
     from cudalock.diagnose.symptoms import find_matches
-    from cudalock.diagnose.text import Text
+    from cudalock.diagnose.text import PastedText
 
     facts = [
         fact
@@ -220,7 +220,7 @@ def _of_machine(output: str, subject: ExaminedEnvironment) -> Fact | None:
         for fact in subject.matrix.component(name).facts
         if fact.cure == "system"
     ]
-    matches = find_matches(Text.of(output), facts, subject.matrix.projects.__contains__)
+    matches = find_matches(PastedText.of(output), facts, subject.matrix.projects.__contains__)
     return matches[0].fact if matches else None
 
 

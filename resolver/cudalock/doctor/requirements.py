@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from cudalock.compat.stack import Stack
 from cudalock.doctor.facts import SEVERITY, is_about
 from cudalock.doctor.fixes import adding, completing, fixed
-from cudalock.doctor.wanted import Wanted, fits, wanted_by
+from cudalock.doctor.wanted import InstalledRequirement, fits, wanted_by
 from cudalock.environment.repairs import Fix
 from cudalock.findings import Finding, Severity
 from cudalock.targets.accelerators import is_vendor_library
@@ -31,7 +31,7 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
     """Yield what is missing, and what has another version than is required. Only problems of the
     CUDA stack are errors."""
     stack = Stack(subject.universe)
-    missing: dict[str, list[Wanted]] = {}
+    missing: dict[str, list[InstalledRequirement]] = {}
     requirements_by_name = {
         installed.name: list(wanted_by(installed, subject))
         for installed in subject.inventory.distributions
@@ -51,7 +51,8 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
                     f"{installed} requires {requirement.text}, and {there} is installed",
                     members=(installed.name, requirement.name),
                 )
-                yield fixed(finding, _other(requirement, requirements_by_name.values(), subject))
+                everyone = requirements_by_name.values()
+                yield fixed(finding, _other(requirement, there, everyone, subject))
         yield from _other_python(installed, subject)
         yield from _unreadable(installed)
     for name, several in sorted(missing.items()):
@@ -60,7 +61,10 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 
 def _other(
-    requirement: Wanted, all_requirements: Iterable[list[Wanted]], subject: ExaminedEnvironment
+    requirement: InstalledRequirement,
+    there: Installed,
+    all_requirements: Iterable[list[InstalledRequirement]],
+    subject: ExaminedEnvironment,
 ) -> Fix:
     """Return the fix by a version that everyone who requires a project accepts; if there is
     none, who else has to change."""
@@ -73,8 +77,25 @@ def _other(
             return Fix(
                 f"another version of {requirement.by.name}: {other.by} requires {other.text}"
             )
-    text = f"{requirement.name}{both}"
+    text = f"{requirement.name}{_within_major(both, there, subject)}"
     return completing(text, subject) or adding(text, subject)
+
+
+def _within_major(
+    wanted: SpecifierSet, there: Installed, subject: ExaminedEnvironment
+) -> SpecifierSet:
+    """Return what is wanted, without another major version than the one there if one of its
+    releases will do: NumPy 1.23 becomes 1.26 before 2.2."""
+    major = there.version.partition(".")[0]
+    if not major.isdecimal():
+        return wanted
+    near = wanted & SpecifierSet(f"<{int(major) + 1}")
+    releases = subject.matrix.versions(there.name)
+    is_there = any(
+        near.contains(release, prereleases=True) and release.partition(".")[0] == major
+        for release in releases
+    )
+    return near if is_there else wanted
 
 
 def _may_hold(specifiers: SpecifierSet) -> bool:
@@ -86,7 +107,7 @@ def _may_hold(specifiers: SpecifierSet) -> bool:
     )
 
 
-def _severity(several: list[Wanted], stack: Stack, used: frozenset[str]) -> Severity:
+def _severity(several: list[InstalledRequirement], stack: Stack, used: frozenset[str]) -> Severity:
     """Return an error if the stack is concerned; NVIDIA's packages are part of it where something
     requires them, and not where they were left over."""
     concerned = {
@@ -106,7 +127,7 @@ def _severity(several: list[Wanted], stack: Stack, used: frozenset[str]) -> Seve
 
 def _missing(
     name: str,
-    several: list[Wanted],
+    several: list[InstalledRequirement],
     stack: Stack,
     used: frozenset[str],
     subject: ExaminedEnvironment,

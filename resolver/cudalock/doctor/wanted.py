@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.facts import Replacement
 
 
-class Wanted(NamedTuple):
+class InstalledRequirement(NamedTuple):
     """One requirement of one distribution, as it counts in this environment."""
 
     by: Installed
@@ -27,7 +27,7 @@ class Wanted(NamedTuple):
     text: str
 
 
-def wanted_by(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Wanted]:
+def wanted_by(installed: Installed, subject: ExaminedEnvironment) -> Iterator[InstalledRequirement]:
     """Yield the requirements that hold there, without extras and with replacements by facts."""
     for text in installed.requires:
         try:
@@ -41,10 +41,14 @@ def wanted_by(installed: Installed, subject: ExaminedEnvironment) -> Iterator[Wa
         name = canonical(requirement.name)
         replaced = _replacement(installed, name, subject)
         if replaced is None:
-            yield Wanted(installed, name, requirement.specifier, f"{name}{requirement.specifier}")
+            yield InstalledRequirement(
+                installed, name, requirement.specifier, f"{name}{requirement.specifier}"
+            )
         elif replaced.replacement:
             other = parse_requirement(replaced.replacement)
-            yield Wanted(installed, canonical(other.name), other.specifier, str(other))
+            yield InstalledRequirement(
+                installed, canonical(other.name), other.specifier, str(other)
+            )
 
 
 def _replacement(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
+from cudalock.text import read_json
 from cudalock.urls import split
 from cudalock.versions import canonical, parse_version
 
@@ -230,12 +230,12 @@ def _origin(text: str | None) -> Origin | None:
     if not text:
         return None
     try:
-        record = json.loads(text)
+        record = read_json(text)
         archive = record.get("archive_info", {})
         sha256 = archive.get("hashes", {}).get("sha256")
         # PEP 610 deprecated `hash` for `hashes`, and older installers write only the former.
         match = re.fullmatch(r"sha256=([0-9a-f]{64})", archive.get("hash", ""))
         editable = bool(record.get("dir_info", {}).get("editable", False))
         return Origin(str(record["url"]), sha256 or (match[1] if match else None), editable)
-    except (ValueError, AttributeError, TypeError, LookupError, RecursionError):
+    except (ValueError, AttributeError, TypeError, LookupError):
         return None

@@ -8,7 +8,6 @@ python3XX._pth, the names of folders.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -23,6 +22,7 @@ from cudalock.targets.detect import is_a_tools, machine_of_python, platform_of, 
 from cudalock.targets.platforms import likeliest, of_wheel_tags
 from cudalock.targets.pythons import checked_python, interpreters_on_path, run
 from cudalock.targets.tags import ANY
+from cudalock.text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -266,8 +266,8 @@ def _ask(
     shares = settings is None or settings.get("include-system-site-packages") == "true"
     shared = "shared" if shares and kind not in ("embedded", "conda") else "alone"
     try:
-        return _Answer(**json.loads(run(executable, _QUESTION, own, shared)))
-    except (ValueError, TypeError, RecursionError):
+        return _Answer(**read_json(run(executable, _QUESTION, own, shared)))
+    except (ValueError, TypeError):
         return None
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
 
 
-class Found(NamedTuple):
+class LibraryFolders(NamedTuple):
     """Where libraries are, for one environment."""
 
     folders: tuple[Path, ...]
@@ -28,15 +28,15 @@ class Found(NamedTuple):
     """the folder that the CUDA runtime was installed in, with `bin` or `lib` below it"""
 
 
-def find_libraries(layout: Layout, matrix: Matrix) -> Found:
+def find_libraries(layout: Layout, matrix: Matrix) -> LibraryFolders:
     """Return the library folders of an environment; none if pip installed no CUDA library."""
     where = matrix.libraries(layout.platform.partition("-")[0])
     if where is None:
-        return Found((), None)
+        return LibraryFolders((), None)
     return look(layout.site_packages, where)
 
 
-def look(site_packages: Iterable[Path], where: facts.Libraries) -> Found:
+def look(site_packages: Iterable[Path], where: facts.Libraries) -> LibraryFolders:
     """Return the same below given folders."""
     folders: dict[Path, None] = {}
     roots = []
@@ -50,7 +50,7 @@ def look(site_packages: Iterable[Path], where: facts.Libraries) -> Found:
         ]
         folders.update(dict.fromkeys(_runtime_first(files, root)))
         roots += [root] if root else []
-    return Found(tuple(folders), roots[0] if roots else None)
+    return LibraryFolders(tuple(folders), roots[0] if roots else None)
 
 
 def _runtime_first(folders: list[Path], root: Path | None) -> list[Path]:

@@ -7,7 +7,6 @@ Programs are those of PATH's absolute folders, each with a time limit and a boun
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.files import find_program
 from cudalock.records import NamedTuple
 from cudalock.targets.accelerators import ROCM, gpu_of
+from cudalock.text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ _NAMES: Final = frozenset({"market_name", "card series", "card model", "device_n
 """The keys of their JSON that name a GPU, in lower case."""
 
 
-class Found(NamedTuple):
+class DetectedGpu(NamedTuple):
     """A GPU by its architecture and, where a program prints one, its name."""
 
     architecture: str
@@ -58,7 +58,7 @@ class OtherProbe(NamedTuple):
 
 def find_others(
     architecture_of: Callable[[str], str | None], probe: OtherProbe | None = None
-) -> tuple[Found, ...]:
+) -> tuple[DetectedGpu, ...]:
     """Return the GPUs of AMD, else those of Intel; never raises.
 
     `architecture_of` is asked for what a name means.
@@ -98,7 +98,7 @@ def run_program(name: str, arguments: tuple[str, ...]) -> str | None:
     return done.stdout if done.returncode == 0 and len(done.stdout) <= _MOST else None
 
 
-def _of_kernel(nodes: Path) -> Iterator[Found]:
+def _of_kernel(nodes: Path) -> Iterator[DetectedGpu]:
     units: dict[str, int] = {}
     try:
         folders = sorted(nodes.iterdir())[:_MOST_NODES]
@@ -116,7 +116,7 @@ def _of_kernel(nodes: Path) -> Iterator[Found]:
     most = max(units.values(), default=0)
     for target, count in units.items():
         if count * _SMALL >= most:
-            yield Found(target, target)
+            yield DetectedGpu(target, target)
 
 
 def _properties(path: Path) -> dict[str, int]:
@@ -129,9 +129,9 @@ def _properties(path: Path) -> dict[str, int]:
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
 
 
-def _of_text(text: str, architecture_of: Callable[[str], str | None]) -> Iterator[Found]:
+def _of_text(text: str, architecture_of: Callable[[str], str | None]) -> Iterator[DetectedGpu]:
     try:
-        document = json.loads(text)
+        document = read_json(text)
     except ValueError:
         return
     # Builds are chosen by architecture, so that two cards of one are one answer.
@@ -141,7 +141,7 @@ def _of_text(text: str, architecture_of: Callable[[str], str | None]) -> Iterato
         architecture = match[0] if match else architecture_of(name)
         if architecture and architecture not in seen:
             seen.add(architecture)
-            yield Found(architecture, name if not match else architecture)
+            yield DetectedGpu(architecture, name if not match else architecture)
 
 
 def _strings(document: Any, key: str = "") -> Iterator[str]:

@@ -136,8 +136,9 @@ class Format(NamedTuple):
     """Return the further files that belong beside it: their texts by name."""
     companion_names: Callable[[str], tuple[str, ...]] = _no_names
     """Return the names that such files may have, by the name of the file itself."""
-    of_line: Callable[[str, str], str] = _of_line
-    """Return the name of one line's file for the name of a project's lock and that of the line."""
+    of_line: Callable[[str, str], str] | None = _of_line
+    """Return the name of one line's file for the name of a project's lock and that of the line;
+    None where the tool reads files of one name."""
     lines: str | None = None
     """the module that writes several lines into one file, and defines `LINES`; None where each line
     has to have its own file"""
@@ -168,7 +169,7 @@ def load_lines(kind: Format) -> LinedFormat | None:
 class _Row(NamedTuple):
     module: str
     suffix: str
-    """the ending of a file name that means this format"""
+    """the ending of a file name that means this format; empty where what the file has does"""
     pattern: str = r"(?!)"
     """a regular expression for further file names that do"""
 
@@ -177,8 +178,7 @@ FORMATS: Final = {
     "requirements": _Row("requirements_txt", ".txt"),
     "pylock": _Row("pylock", "pylock.toml"),
     "uv": _Row("uv.project", "pyproject.toml"),
-    # Its file is called as uv's, which is the first of that name.
-    "poetry": _Row("poetry", "pyproject.toml"),
+    "poetry": _Row("poetry", ""),
     "uv-lock": _Row("uv.lock", "uv.lock"),
     "constraints": _Row("constraints", "constraints.txt"),
     "dockerfile": _Row(
@@ -210,7 +210,7 @@ def format_of(path: str | PurePath) -> str | None:
     name = PurePath(path).name.lower()
     if name.startswith("pylock.") and name.endswith(".toml"):  # pylock.NAME.toml of PEP 751
         return "pylock"
-    matching = [known for known, row in FORMATS.items() if name.endswith(row.suffix)]
+    matching = [known for known, row in FORMATS.items() if row.suffix and name.endswith(row.suffix)]
     # The longest ending: `constraints.txt` is not just any `.txt`.
     by_ending = max(matching, key=lambda known: len(FORMATS[known].suffix), default=None)
     by_pattern = (known for known, row in FORMATS.items() if re.fullmatch(row.pattern, name))

@@ -128,6 +128,14 @@ def lock_name(filename: str | None, part: str = "") -> str:
     return ".".join(["requirements", "docker", *middle, *([part] if part else []), "txt"])
 
 
+def of_line(filename: str, line: str) -> str:
+    """Return `Dockerfile.cu126` for `Dockerfile`, and `app-cu126.Dockerfile` for
+    `app.Dockerfile`."""
+    stem, dot, suffix = filename.rpartition(".")
+    is_last = suffix.lower() in _NAMES and bool(dot)
+    return f"{stem}-{line}.{suffix}" if is_last else f"{filename}.{line}"
+
+
 def companions(lock: Lock, options: WriteOptions) -> Mapping[str, str]:
     """Return the files that the Dockerfile copies: the lock, and what a build needs before it."""
     if lock.installer is not None:
@@ -340,7 +348,9 @@ def _needed(lock: Lock, matrix: Matrix) -> Iterator[_Needed]:
                 continue
             # torch alone runs eager code without the compiler that its Triton would call.
             optional = bool(pin.via) and set(pin.via) <= {lock.framework}
-            cuda = _built_with(pin, matrix) if need.part else None
+            # What compiles at run time does so for the framework beside it.
+            own = lock.cuda if pin.archive is not None else _built_with(pin, matrix)
+            cuda = own if need.part else None
             # A part of CUDA is for builds for CUDA alone.
             if not need.part or cuda:
                 yield _Needed(need, fact, pin, optional, cuda)
@@ -451,7 +461,7 @@ def _stages(
 ) -> Iterator[list[str]]:
     if plan.build is None:
         # What changes least comes first: Docker builds again from the first line that changed.
-        yield [f"FROM {plan.final.name}"]
+        yield [*_reasons_of_part(plan), f"FROM {plan.final.name}"]
         yield from _environment(plan, containers)
         yield from _packages(plan)
         yield from _installs(plan.final, containers, installer, secrets)
@@ -463,7 +473,7 @@ def _stages(
     ]
     yield from _build_variables(lock, containers)
     yield from _installs(plan.build, containers, installer, secrets)
-    yield [f"FROM {plan.final.name}"]
+    yield [*_reasons_of_part(plan), f"FROM {plan.final.name}"]
     yield from _environment(plan, containers)
     yield from _packages(plan)
     yield [
@@ -512,6 +522,11 @@ def _packages(plan: _Plan) -> Iterator[list[str]]:
             *(f"# {_reason(row)}" for row in wanted),
             *_apt(packages),
         ]
+
+
+def _reasons_of_part(plan: _Plan) -> list[str]:
+    """Why the image is one of CUDA's, which is gigabytes larger."""
+    return [f"# {_reason(row)}" for row in plan.needed if row.need.part]
 
 
 def _reason(row: _Needed) -> str:
@@ -563,4 +578,5 @@ FORMAT: Final = Format(
     needs_matrix=True,
     companions=companions,
     companion_names=companion_names,
+    of_line=of_line,
 )

@@ -42,7 +42,7 @@ from cudalock.goals.goal import stated_accelerator
 from cudalock.lock import require_hashes
 from cudalock.lock.wheels import all_wheels
 from cudalock.targets.accelerators import DEFAULT, OPTION
-from cudalock.text import json_text
+from cudalock.text import json_text, read_json
 
 if TYPE_CHECKING:
     from cudalock.goals import Goal
@@ -109,19 +109,11 @@ def read(text: str) -> Lock:
     Raises BadFile for another text.
     """
     try:
-        document = json.loads(text)
+        document = read_json(text)
         if document["schema"] != SCHEMA:
             raise BadFile(f"unknown schema `{document['schema']}`: a lock has `{SCHEMA}`")
         return _lock(document)
-    # Deep nesting is a RecursionError in the json module.
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        BadSpecifier,
-    ) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, BadSpecifier) as error:
         raise BadFile(f"invalid JSON lock: {type(error).__name__} {error}") from None
 
 
@@ -217,14 +209,16 @@ def _read_goal(table: dict[str, Any]) -> Goal:
     from cudalock.targets.accelerators import Wish
 
     toolkit = table["toolkit"]
-    # `allow_build` and `skip` came later.
-    names = ("requirements", "constraints", "allow_build", "skip")
-    lists = {key: tuple(table.get(key, ())) for key in names}
+    # A lock of before has not every key: `allow_build` and `skip` came later.
+    fields_of_goal: dict[str, Any] = {
+        name: tuple(stated) if isinstance(stated, list) else stated
+        for name, stated in _known(Goal, table).items()
+    }
     parts = toolkit and (toolkit["version"], tuple(toolkit["parts"]))
     # The wish for CUDA has a key of its own, as on the command line.
     stated = table.get(OPTION)
     wish = parse_accelerator(stated) if stated else Wish.of_default(table["cuda"])
-    return Goal(**{**_known(Goal, table), **lists, OPTION: wish, "toolkit": parts})
+    return Goal(**{**fields_of_goal, OPTION: wish, "toolkit": parts})
 
 
 def _read_pin(table: dict[str, Any]) -> Pin:
@@ -294,20 +288,15 @@ def _accelerator(lock: Lock) -> dict[str, str] | None:
 
 
 def _goal(goal: Goal) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for field in fields(goal):
+        stated = getattr(goal, field.name)
+        # Notes are of the reading, and the wish for CUDA has a key of its own.
+        if field.name not in ("notes", OPTION):
+            table[field.name] = list(map(str, stated)) if isinstance(stated, tuple) else stated
+    # Named, so that a reader need not know which of two comes first.
     toolkit = goal.toolkit and {"version": goal.toolkit[0], "parts": list(goal.toolkit[1])}
-    return {
-        "requirements": list(map(str, goal.requirements)),
-        "constraints": list(map(str, goal.constraints)),
-        "cuda": goal.cuda,
-        **_of_another(goal),
-        "cudnn": goal.cudnn,
-        "toolkit": toolkit,
-        "builders": goal.builders,
-        "exclude_newer": goal.exclude_newer,
-        "allow_build": list(goal.allow_build),
-        "skip": list(goal.skip),
-        "strict": goal.strict,
-    }
+    return {**table, "toolkit": toolkit, DEFAULT.name: goal.cuda, **_of_another(goal)}
 
 
 def _of_another(goal: Goal) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from cudalock.formats.header import header_lines
 from cudalock.lock import require_hashes
 from cudalock.lock.sources import needs_own_build
 from cudalock.lock.wheels import split_by_wheel, targets_of
-from cudalock.targets.platforms import PLATFORMS
+from cudalock.targets.platforms import MACOS, PLATFORMS
 from cudalock.text import listed, shell_command
 from cudalock.urls import encoded, local_path, without_credentials
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cudalock.lock import Lock, Pin
-    from cudalock.targets import MACOS, Target
+    from cudalock.targets import Target
 
 FILE: Final = "pixi.toml"
 NAME: Final = "cudalock-project"
@@ -186,4 +186,5 @@ FORMAT: Final = Format(
     FILE,
     install_commands,
     beside=lambda filename: f"cudalock/{filename}",
+    of_line=None,
 )

@@ -32,6 +32,7 @@ from cudalock.formats.uv.record import SIGN
 from cudalock.formats.uv.toml_lists import quoted
 from cudalock.lock.markers import disjoint_markers
 from cudalock.lock.wheels import targets_of
+from cudalock.projects.syntax.markers import both
 from cudalock.text import shell_file
 from cudalock.urls import encoded, local_path, without_credentials
 
@@ -102,12 +103,30 @@ class _PoetryEdit(uv_lined.LinedEdit):
         return self._written()
 
     def _check_project(self) -> None:
+        advice = (
+            "move name, version, dependencies and extras to [project] (`poetry check` says what)"
+        )
         if "project" not in self.original and "poetry" in self._table("tool"):
             raise self._bad(
-                "tool.poetry",
-                "lines need the [project] table that Poetry 2 reads",
-                "move name, version and dependencies to [project], as `poetry check` advises",
+                "tool.poetry", "lines need the [project] table that Poetry 2 reads", advice
             )
+        if "extras" in self._table(*POETRY):
+            raise self._bad(
+                "tool.poetry.extras",
+                "the lines are extras of [project], beside which it is ignored",
+                advice,
+            )
+        # Once [project] requires anything, Poetry's own table only adds to it.
+        if "dependencies" not in self._table("project"):
+            for key, constraint in self._table(*DEPENDENCIES).items():
+                tables = constraint if isinstance(constraint, list) else [constraint]
+                is_whole = any(not isinstance(t, dict) or "version" in t for t in tables)
+                if canonicalize_name(key) != "python" and is_whole:
+                    raise self._bad(
+                        f"tool.poetry.dependencies.{key}",
+                        "beside extras of [project] it is ignored",
+                        advice,
+                    )
         super()._check_project()
 
     def _check_tool(self) -> None:
@@ -133,6 +152,7 @@ class _PoetryEdit(uv_lined.LinedEdit):
         from cudalock.projects.read import read_file
 
         file = read_file("pyproject.toml", self.document.as_string().encode(), is_content=True)
+        # The reader knows which extra an entry is for, by markers of any form.
         urls = {index.id: str(index.url).rstrip("/") for index in self.lock.indexes if index.url}
         names: dict[str, str] = {}
         there = {canonicalize_name(key) for key in self._table("project", "optional-dependencies")}
@@ -151,6 +171,8 @@ class _PoetryEdit(uv_lined.LinedEdit):
         """Return by project, and by line, where it comes from on which targets, for the projects of
         which lines have different versions, or one that an index has."""
         parted = {}
+        # Also of what is the same in both: an entry is for a project as a whole, and what has one
+        # needs one wherever it counts.
         for name in self.pins:
             of_lines = {
                 line: self._placed(pins[name])
@@ -189,7 +211,8 @@ class _PoetryEdit(uv_lined.LinedEdit):
     def _set_poetry_sources(self) -> dict[str, str]:
         """Write the indexes of the lines, and return their names in the file, by id."""
         present = self._table(*POETRY).get("source", [])
-        present = present if isinstance(present, list) else []
+        if not isinstance(present, list):
+            raise self._bad("tool.poetry.source", "it is not a list of tables")
         used = {
             where
             for lines in self._parted().values()
@@ -266,11 +289,11 @@ class _PoetryEdit(uv_lined.LinedEdit):
             chosen = " and ".join(
                 [f"extra == '{line}'", *(f"extra != '{o}'" for o in all_lines if o != line)]
             )
+            # Within a line too, where an index has no build for one of its platforms.
             groups = [list(targets) for _, _, targets in rows]
             markers = disjoint_markers(groups, self.lock.targets)
             for (kind, where, _), marker in zip(rows, markers, strict=True):
-                limit = f"({marker})" if marker and " or " in marker else marker
-                table = {"markers": f"{chosen} and {limit}" if limit else chosen}
+                table = {"markers": both(chosen, marker or None) or ""}
                 if kind is not None:
                     table = {kind: names.get(where, where), **table}
                 yield table

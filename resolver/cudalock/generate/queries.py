@@ -28,7 +28,7 @@ SOFT = (DEFAULT.name, "framework")
 """The parts whose hints are dropped, one, the other, then both, if there is no solution."""
 
 
-class Said(NamedTuple):
+class StatedQuery(NamedTuple):
     """What flags, `[tool.cudalock]` and this machine state besides the repository.
 
     `machines` are the targets of `[tool.cudalock]`, as flags would state each; if there are some,
@@ -56,7 +56,7 @@ class Ask(NamedTuple):
 class Asker:
     """Makes the queries of one repository."""
 
-    def __init__(self, repository: Repository, said: Said, universe: Universe) -> None:
+    def __init__(self, repository: Repository, said: StatedQuery, universe: Universe) -> None:
         self.repository = repository
         self.universe = universe
         self.matrix = universe.matrix
@@ -270,4 +270,4 @@ def _subsets(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
     return subsets if len(parts) < 2 else [*subsets, parts]
 
 
-__all__ = ["Ask", "Asker", "Said"]
+__all__ = ["Ask", "Asker", "StatedQuery"]

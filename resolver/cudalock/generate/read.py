@@ -114,10 +114,10 @@ def read_repository(path: Path, matrix: Matrix, choice: Choice | None = None) ->
     Raises BadFile for what does not exist or cannot be read, and for a file of which no line could
     be understood.
     """
-    return _Reading(path, matrix, choice or Choice()).read()
+    return _RepositoryReading(path, matrix, choice or Choice()).read()
 
 
-class _Reading:
+class _RepositoryReading:
     """The state of reading one repository."""
 
     def __init__(self, path: Path, matrix: Matrix, choice: Choice) -> None:
@@ -556,21 +556,30 @@ class _Reading:
         return tuple(needed.values()), aside
 
 
-def beside(repository: Repository, installed: Mapping[str, str], place: str) -> Repository:
-    """Return a repository without the requirements that what is there does not meet, where that
-    has to stay: the framework of an image, which its files pin for machines that have none.
+def beside(
+    repository: Repository, installed: Mapping[str, str], framework: str, place: str
+) -> Repository:
+    """Return what a repository requires beside what an image brings.
 
-    `installed` are versions by project.
+    Left out are a requirement that the framework there does not meet, which has to stay and which
+    files pin for machines that have none; and one that what else is there meets, since pip leaves
+    that as it is. `installed` are versions by project.
     """
     left_out = list(repository.left_out)
 
     def stays(requested: RequestedProject) -> bool:
-        version = installed.get(canonical(requested.name))
-        if version is None or accepts(requested.specifier, version):
+        name = canonical(requested.name)
+        version = installed.get(name)
+        if version is None or requested.extras or requested.url is not None:
+            return True
+        is_met = accepts(requested.specifier, version)
+        # The framework's own requirement counts where it is met, any other where it is not.
+        if is_met is (name == framework):
             return True
         text = f"{requested.name}{requested.specifier}"
-        why = f"{requested.name} {version} of `{place}` stays"
-        left_out.append(LeftOut(requested.origin or "", text, why))
+        verb = "is there" if is_met else "stays"
+        why = f"{requested.name} {version} of `{place}` {verb}"
+        left_out.append(LeftOut(requested.origin or "", text, why, of_choice=is_met))
         return False
 
     return replace(

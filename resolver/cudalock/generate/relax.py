@@ -303,6 +303,7 @@ class _Relaxing:
 def pinned_query(question: Query, limits: Sequence[Limit], pinned: Mapping[str, str]) -> Query:
     """Return a query with the limits that apply to its target, and projects pinned at versions."""
     goal, target = question
+    # A limit for another platform must not bind here.
     constraints = [limit.constraint for limit in limits if limit.applies(target)]
     # As constraints: a pin of a project that a target does not need must not add it.
     constraints += [ProjectRequirement.pin(*pin) for pin in sorted(pinned.items())]

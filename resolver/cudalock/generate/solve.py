@@ -19,7 +19,7 @@ from cudalock.errors import (
     UnknownName,
     UnknownVersion,
 )
-from cudalock.generate.queries import Ask, Asker, Said
+from cudalock.generate.queries import Ask, Asker, StatedQuery
 from cudalock.generate.relax import Limit, Loosened, Relaxed, pinned_query, relax
 from cudalock.resolution.find import find
 from cudalock.targets.accelerators import AUTO, DEFAULT, OPTION
@@ -53,7 +53,7 @@ class Answerer:
     def __init__(
         self,
         repository: Repository,
-        said: Said,
+        said: StatedQuery,
         universe: Universe,
         reduce: Callable[[Sequence[Query]], Sequence[Query]] = tuple,
     ) -> None:
@@ -215,6 +215,7 @@ def _with_lines(step: Step) -> Step:
 def _lines_on(name: str, goal: Goal) -> tuple[str, ...]:
     """Return the lines that limit a project, else those that require it."""
     about = [one for one in (*goal.requirements, *goal.constraints) if one.name == name]
+    # An edit of a line without a version changes nothing.
     limiting = [one for one in about if one.specifier] or about
     return tuple(dict.fromkeys(line for one in limiting for line in one.lines))
 

@@ -37,6 +37,8 @@ class Held(NamedTuple):
     command: str | None
     is_project: bool = False
     """whether it leaves out what the metadata of its pins holds, as a project file does"""
+    of_others: frozenset[str] = frozenset()
+    """projects that a project file of several lines only constrains: some line has them"""
 
 
 def read_held(path: Path, matrix: Matrix) -> Held:
@@ -61,6 +63,7 @@ def read_held_line(path: Path, name: str, targets: Iterable[Target], matrix: Mat
     file = read_file(path)
     pins: dict[Limit, None] = {}
     if file.forks:
+        # By target, since a lock's entries count along its requirements.
         fork = next((each for each in file.forks if _is_fork(each, name)), None)
         for target in targets if fork is not None else ():
             marker = full_marker(target)
@@ -76,7 +79,9 @@ def read_held_line(path: Path, name: str, targets: Iterable[Target], matrix: Mat
             pin = _pin(declared, matrix) if declared.group in wanted else None
             pins |= {pin: None} if pin is not None else {}
     command = find_command(file.text)
-    return Held(tuple(pins), command[0] if command else None, file.kind == _PROJECT)
+    required = {each.name for each in file.declared if each.role == "requirement"}
+    others = frozenset(pin.name for pin in pins if pin.name not in required and not file.forks)
+    return Held(tuple(pins), command[0] if command else None, file.kind == _PROJECT, others)
 
 
 def _is_fork(fork: str, name: str) -> bool:
@@ -165,6 +170,8 @@ def changes(locked: Held, lock: Lock) -> list[str]:
         after.setdefault(each.name, set()).add(each.version)
     lines = []
     for name in sorted({*before, *after}):
+        if name in locked.of_others and name not in after:
+            continue
         old, new = _public(before.get(name)), _public(after.get(name))
         if old != new:
             lines.append(f"{name} {' and '.join(old) or 'added'} -> {' and '.join(new) or 'gone'}")

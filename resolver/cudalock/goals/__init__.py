@@ -10,7 +10,7 @@ writes it as a command line. `targets` reads targets without a goal.
 from cudalock.goals.goal import Goal, command_line, command_words
 from cudalock.goals.gpus import check_platform, machines_of, read_gpus
 from cudalock.goals.merge import RequestedProject, merge_requests
-from cudalock.goals.phrase import Parsed, parse_phrase
+from cudalock.goals.phrase import ParsedPhrase, parse_phrase
 from cudalock.goals.request import (
     Query,
     Request,
@@ -34,7 +34,7 @@ from cudalock.goals.vocabulary import Known
 __all__ = [
     "Goal",
     "Known",
-    "Parsed",
+    "ParsedPhrase",
     "ProjectRequirement",
     "Query",
     "Request",

@@ -151,6 +151,7 @@ def _target_words(targets: tuple[Target, ...]) -> Iterator[str]:
 def _goal_words(goal: Goal, wishes: Sequence[Wish | None]) -> Iterator[str]:
     flags: dict[str, list[str]] = {}
     # Requirements without a flag of their own come first, as positional arguments.
+    # A switch takes no version: `flash-attn==2.8.3` stays a word of its own.
     for requirement in goal.requirements:
         words = _flag_words(requirement)
         if words:

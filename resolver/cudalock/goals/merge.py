@@ -110,6 +110,7 @@ def merge_requests(
             applicable.append(request)
         else:
             notes[OtherTarget(request.origin, request.name)] = None
+    # All at once: an index is asked about unknown names in one round.
     unlisted = {
         canonical(request.name) for request in applicable if names.find(request.name) is None
     }
@@ -263,6 +264,7 @@ def _read(
 
 def _merged(readings: list[_Read], versions: Sequence[str]) -> ProjectRequirement:
     together = _together(reading.specifier for reading in readings)
+    # Two places that contradict each other are a mistake, and no conflict to search for.
     _check_agreement(readings, together, versions)
     url = _url(readings, versions)
     return ProjectRequirement(

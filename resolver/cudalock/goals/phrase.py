@@ -39,9 +39,9 @@ from cudalock.matrix.phrases import (
     LONGEST_RUN,
     Application,
     CudaOf,
+    MachinePlace,
     Meaning,
     Output,
-    Place,
     Refused,
     longest,
 )
@@ -85,10 +85,13 @@ _LONGEST_RUN = 9
 _LISTED: Final = frozenset("+&")
 """Signs before something that is asked for; a comma may be punctuation."""
 _LATEST: Final = "latest"
+_CUDA_VERSION: Final = r"1[0-9]\.[0-9]+(\.[0-9]+)?"
+_WITH_AND: Final = (["with", "and"], ["with", "or"])
+"""Before a negation: "with and without CUDA"."""
 _EXAMPLE: Final = "name components, versions and the machine: `torch 2.6 + FA2 py3.11, my 4090`"
 
 
-class Parsed(NamedTuple):
+class ParsedPhrase(NamedTuple):
     """What a phrase states, as text but for the projects; each tuple in the order of the words."""
 
     projects: tuple[RequestedProject, ...] = ()
@@ -104,7 +107,7 @@ class Parsed(NamedTuple):
     """what was made of words that are no part of a goal"""
 
 
-def parse_phrase(words: Sequence[str], known: Known) -> Parsed:
+def parse_phrase(words: Sequence[str], known: Known) -> ParsedPhrase:
     """Read `words`, the arguments as the shell split them.
 
     An argument that is a requirement by its own operator is read whole, markers and extras
@@ -171,7 +174,7 @@ class _Reader:
         self.base: str | None = None
         """the image, or the hosted notebook, that a sentence names"""
 
-    def parsed(self) -> Parsed:
+    def parsed(self) -> ParsedPhrase:
         """Return what was read. Raises BadPhrase if what was skipped leaves it open."""
         if self.ignored and not self.projects:
             self._refuse(self.ignored[0])
@@ -193,7 +196,7 @@ class _Reader:
             *dict.fromkeys(self.notes),
             *((skipped,) if self.ignored else ()),
         )
-        return Parsed(projects=tuple(self.projects), notes=notes, **texts)
+        return ParsedPhrase(projects=tuple(self.projects), notes=notes, **texts)
 
     def _note_base(self, base: str) -> None:
         """Note how what a base brings stays. Raises BadPhrase for an image, named for just that."""
@@ -319,7 +322,7 @@ class _Reader:
         meaning: Meaning = self.words.meanings[run]
         shown = _text(tokens[:used])
         match meaning:
-            case Place(platform, image):
+            case MachinePlace(platform, image):
                 self.places.append(platform)
                 self.base = self.base or image
             case Application(title, projects):
@@ -384,6 +387,11 @@ class _Reader:
         if not used:
             return 0
         rest = tokens[used:]
+        if [token.lower for token in self.before[-2:]] in _WITH_AND:
+            raise BadPhrase(
+                f"`{_text([*self.before[-2:], *tokens[: used + 1]])}` is two locks: name both",
+                hints=[f"`--{DEFAULT.name} {CPU} --{DEFAULT.name} 12.8` are lines of one project"],
+            )
         skipped = 0
         while skipped < len(rest) and self._states_nothing(rest[skipped]):
             if rest[skipped].lower in self.words.complaints:
@@ -738,7 +746,9 @@ class _Reader:
         token = tokens[0]
         text = token.text + (f"+{token.local}" if token.local else "")
         # "on Windows 3.11" and "for a 4090": no component has such a version on its own.
-        if re.fullmatch(PYTHON_ALONE, text):
+        if self._is_another_cuda(text):
+            self.say(DEFAULT.name, text)
+        elif re.fullmatch(PYTHON_ALONE, text):
             self.say("python", text)
         elif re.fullmatch(r"[0-9]{4}", text) and (used := self._read_run(tokens, "gpu", self._gpu)):
             return used
@@ -748,6 +758,14 @@ class _Reader:
                 hints=["write a version right after its component: `torch 2.5.1`"],
             )
         return 1
+
+    def _is_another_cuda(self, text: str) -> bool:
+        """Return whether a version goes on with those of CUDA: "CUDA 12.6 and 13.0"."""
+        read = [token for token in self.before if token.kind != "joiner"]
+        stated = self.texts.get(DEFAULT.name, [])
+        is_listed = bool(self.before) and self.before[-1].kind == "joiner"
+        follows = bool(read and stated) and read[-1].text == stated[-1]
+        return is_listed and follows and re.fullmatch(_CUDA_VERSION, text) is not None
 
     def _read_namesake(self, tokens: list[Token]) -> int:
         """Read a name that the package index has for something else, which is refused later on."""

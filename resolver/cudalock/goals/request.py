@@ -16,7 +16,7 @@ from cudalock.errors import (
 from cudalock.goals.goal import Goal
 from cudalock.goals.gpus import check_platform, machines_of, read_gpus
 from cudalock.goals.merge import RequestedProject, merge_constraints, merge_requests
-from cudalock.goals.phrase import Parsed, parse_phrase
+from cudalock.goals.phrase import ParsedPhrase, parse_phrase
 from cudalock.goals.switches import read_switches
 from cudalock.goals.values import (
     clauses,
@@ -147,7 +147,7 @@ def read_lines(
 
 
 def _queries(
-    request: Request, parsed: Parsed, defaults: Request, known: Known, here: Here
+    request: Request, parsed: ParsedPhrase, defaults: Request, known: Known, here: Here
 ) -> tuple[Query, ...]:
     """Return the queries of a request that has the parts of the phrase as well."""
     queries = tuple(
@@ -204,7 +204,7 @@ def _check_accelerator(queries: tuple[Query, ...]) -> None:
     )
 
 
-def _with_phrase(request: Request, parsed: Parsed) -> Request:
+def _with_phrase(request: Request, parsed: ParsedPhrase) -> Request:
     names = (*ACCELERATOR_FLAGS, *LIBRARIES, "glibc", *OF_ACCELERATOR)
     return request._replace(
         **{name: getattr(request, name) + getattr(parsed, name) for name in names}
@@ -225,7 +225,7 @@ def _one(flag: str, texts: Sequence[str], parse: Callable[[str], _T]) -> _T | No
 
 
 def _goal(
-    request: Request, parsed: Parsed, defaults: Request, known: Known, target: Target
+    request: Request, parsed: ParsedPhrase, defaults: Request, known: Known, target: Target
 ) -> Goal:
     environment = target.marker_environment()
     requests = [*parsed.projects, *_flag_asks(request), *request.projects]
@@ -248,6 +248,7 @@ def _goal(
         )
         for row in LIBRARIES.values()
     }
+    # A toolkit or cuDNN alone is a goal: people lock the CUDA compiler for a build.
     if not requirements and toolkit is None and not any(libraries.values()):
         raise _nothing_asked(bool(requests))
     return Goal(
@@ -380,7 +381,7 @@ class _Place(NamedTuple):
 
 
 def _targets(
-    request: Request, parsed: Parsed, defaults: Request, known: Known, here: Here
+    request: Request, parsed: ParsedPhrase, defaults: Request, known: Known, here: Here
 ) -> list[Target]:
     """Return a target for every stated platform with every stated Python, in a fixed order.
 

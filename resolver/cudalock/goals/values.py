@@ -218,10 +218,13 @@ def parse_accelerator(text: str, flag: str = OPTION) -> Wish | None:
             f"unknown accelerator `{text}`",
             hints=[f"`--{OPTION}` takes {default.example}, {examples}, {CPU} or {AUTO}"],
         )
-    raise BadSpecifier(
-        f"invalid {default.title} version `{text}`",
-        hints=[f"--{flag} {default.example}", f"--{flag} {CPU}", f"--{flag} {AUTO}"],
-    )
+    # `12,4` is rather 12.4 as half of Europe writes it.
+    several = text.split(",") if re.search(r"[^0-9,]", text) else []
+    hints = [f"--{flag} {default.example}", f"--{flag} {CPU}", f"--{flag} {AUTO}"]
+    with suppress(BadSpecifier):
+        if len(several) > 1 and all(parse_accelerator(part, flag) for part in several):
+            hints = [" ".join(f"--{flag} {part.strip()}" for part in several)]
+    raise BadSpecifier(f"invalid {default.title} version `{text}`", hints=hints)
 
 
 def names_default(text: str) -> bool:

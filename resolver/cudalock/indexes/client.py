@@ -20,6 +20,7 @@ from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
@@ -287,8 +288,13 @@ def _certificates(certificate_path: str | None) -> ssl.SSLContext:
 
     A company's proxy signs with a certificate that only the machine has. Raises ssl.SSLError.
     """
-    named = (certificate_path, *map(os.environ.get, BUNDLES))
-    for path in map(Path, filter(None, named)):
+    return _context(tuple(filter(None, (certificate_path, *map(os.environ.get, BUNDLES)))))
+
+
+@cache
+def _context(named: tuple[str, ...]) -> ssl.SSLContext:
+    # Once in a process: to read the machine's certificates takes 30 ms.
+    for path in map(Path, named):
         if path.is_file():
             return ssl.create_default_context(cafile=path)
         if path.is_dir():

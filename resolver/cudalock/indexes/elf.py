@@ -24,6 +24,7 @@ _DYNAMIC: Final = 6
 _DYNSYM: Final = 11
 _VERNEED: Final = 0x6FFFFFFE
 _DT_NEEDED: Final = 1
+_WEAK: Final = 2
 _MOST_NEEDS: Final = 4_096
 """Links in a chain of needed versions; a damaged file may have one that never ends."""
 
@@ -45,6 +46,16 @@ class _Section(NamedTuple):
     offset: int
     size: int
     link: int
+
+
+def is_cut_off(head: bytes, size: int) -> bool:
+    """Return whether a file of so many bytes that begins with `head`, its first 64, is a shared
+    object without its end: the table of its sections is there."""
+    if len(head) < _HEADER.size or head[:6] != _MAGIC:
+        return False
+    header = _HEADER.unpack(head[: _HEADER.size])
+    offset, entry, count = header[6], header[11], header[12]
+    return bool(offset) and size < offset + entry * count
 
 
 def read_links(content: bytes) -> Links | None:
@@ -87,8 +98,9 @@ def _symbols(content: bytes, sections: list[_Section]) -> tuple[frozenset[str], 
     for section in sections:
         if section.kind == _DYNSYM:
             strings = sections[section.link].offset
-            for name, _, _, place, _, _ in _rows(_SYMBOL, content, section):
-                if name:
+            for name, info, _, place, _, _ in _rows(_SYMBOL, content, section):
+                # A loader goes on without a weak symbol that nobody defines.
+                if name and (place or info >> 4 != _WEAK):
                     # Section 0 is SHN_UNDEF: another library has to define it.
                     (defined if place else undefined).add(_string(content, strings + name))
     return frozenset(undefined), frozenset(defined)

@@ -15,7 +15,7 @@ import httpx
 
 from cudalock.errors import NetworkError
 from cudalock.indexes.client import status_of, unreachable
-from cudalock.text import read_number
+from cudalock.text import read_json, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,9 +79,9 @@ def _base() -> str:
 def _read(response: httpx.Response, url: str, *, is_one: bool = False) -> list[Asset]:
     """Return the files of a response: a page of releases, or one release."""
     try:
-        document = response.json()
+        document = read_json(response.content)
         return list(_assets([document] if is_one else document))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise unreachable(url, f"the answer is none of GitHub's: {_plain(error)}") from None
 
 

@@ -15,6 +15,7 @@ import httpx
 from cudalock.errors import NetworkError
 from cudalock.indexes.client import status_of, unreachable
 from cudalock.indexes.github_releases import MOST_PAGES, Asset
+from cudalock.text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +52,8 @@ def list_files(web: httpx.Client, repository: str) -> list[Asset]:
             return files
         response = _ask(web, url)
         try:
-            files += _files(response.json(), repository)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            files += _files(read_json(response.content), repository)
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise unreachable(url, "the answer is none of Hugging Face's") from None
         url = response.links.get("next", {}).get("url")
         # The response says where the next page is: it must not send us to another host.

@@ -6,7 +6,6 @@ from an empty one.
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -24,6 +23,7 @@ from unearth.link import Link
 from cudalock.files import is_safe_name
 from cudalock.indexes.client import ANEW, unreachable
 from cudalock.records import NamedTuple
+from cudalock.text import read_json
 from cudalock.urls import file_of, split, without_credentials
 from cudalock.versions import readable_specifier
 
@@ -183,10 +183,7 @@ def _files(page: IndexPage) -> Iterator[File]:
     if page.content_type.lower().startswith(_JSON):
         base = page.link.url_without_fragment
         _check_length(page.content, b",")
-        try:
-            document = json.loads(page.content)
-        except RecursionError:
-            raise ValueError("it is nested too deeply") from None
+        document = read_json(page.content)
         yield from _usable(_of_row(row, base) for row in document["files"] if row["url"])
         return
     _check_length(page.content, b"<")

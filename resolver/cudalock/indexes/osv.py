@@ -9,7 +9,6 @@ An advisory that was withdrawn is none. OSV knows public versions only: `2.6.0+c
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
 from pathlib import Path
@@ -21,6 +20,7 @@ from packaging.version import InvalidVersion, Version
 from cudalock.errors import BadFile, NetworkError
 from cudalock.files import files_in, read_limited
 from cudalock.indexes.client import unreachable
+from cudalock.text import read_json
 from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ class Advisories:
         try:
             response = self._web.request(method, url, json=body)
             response.raise_for_status()
-            document = response.json()
+            document = read_json(response.content)
         except httpx.HTTPError as error:
             raise unreachable(url, error) from None
         except ValueError:
@@ -294,9 +294,9 @@ def _read_dump(place: Path) -> dict[str, list[Advisory]]:
         if count > MOST:
             raise BadFile(f"`{place}` has more than {MOST} advisories")
         try:
-            for advisory in read_advisories(json.loads(content)):
+            for advisory in read_advisories(read_json(content)):
                 by_project.setdefault(advisory.project, []).append(advisory)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise BadFile(f"`{name}` cannot be read as an advisory of OSV: {error}") from None
     if not count:
         raise BadFile(

@@ -23,6 +23,7 @@ from cudalock.indexes.client import DOWNLOAD, status_of, unreachable
 from cudalock.matrix.sources import UNUSABLE, SourceState
 from cudalock.sdists import SourceMetadata, UnreadableArchive, read_archive, read_source
 from cudalock.sdists.archive import LARGEST
+from cudalock.text import read_json
 from cudalock.versions import canonical, parse_version
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ def _form() -> str:
 def _remembered(note: Path | None) -> SourceMetadata | None:
     if note is not None:
         # A note that was damaged is written again.
-        with suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
-            return SourceMetadata.from_json(json.loads(read_small(note)))
+        with suppress(OSError, ValueError, TypeError, LookupError):
+            return SourceMetadata.from_json(read_json(read_small(note)))
     return None
 
 

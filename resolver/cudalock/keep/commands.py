@@ -96,5 +96,6 @@ def _with_missing(
     requirements: tuple[ProjectRequirement, ...], defaults: tuple[ProjectRequirement, ...]
 ) -> tuple[ProjectRequirement, ...]:
     """The requirements, and the defaults for projects that they do not name, sorted."""
+    # The later one counts: what the goal states of a project replaces its default.
     by_name = {stated.name: stated for stated in (*defaults, *requirements)}
     return tuple(sorted(by_name.values(), key=str))

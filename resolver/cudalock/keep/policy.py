@@ -120,6 +120,7 @@ def keep_problem(
     """Return the problem of a goal beside what is preserved."""
     required = [pin.constraint for pin in preserved if pin.required]
     goal = replace(goal, requirements=tuple(dict.fromkeys((*goal.requirements, *required))))
+    # Only limited: an installed project that nothing requires any more is no reason for a no.
     goal = goal.constrained(pin.constraint for pin in preserved if not pin.required)
     policy = KeepPolicy(environment, preserved, max_dead_ends)
     return Problem(goal, environment.target, environment.universe, wide=wide, policy=policy)

@@ -52,10 +52,13 @@ def new_defects(before: Matrix, after: Matrix, names: Collection[str]) -> list[D
     good as it was. Facts and rows beside each other are judged for all.
     """
     of_rows = tuple(partial(check, names=names) for check in rows.LINTS)
-    defects = lint(after, (*of_rows, *curated.LINTS, *agreement.LINTS))
-    # A matrix without defects needs no comparison, which takes as long again.
-    known = set(lint(before)) if defects else set()
-    return [defect for defect in defects if defect not in known]
+    found: set[Defect] = set()
+    checks: tuple[Lint, ...] = (*of_rows, *curated.LINTS, *agreement.LINTS)
+    for check in checks:
+        defects = lint(after, (check,))
+        # Where there are none, nothing needs comparing, which takes as long again.
+        found.update(set(defects).difference(lint(before, (check,))) if defects else ())
+    return sorted(found)
 
 
 __all__ = ["LINTS", "Defect", "Lint", "lint", "new_defects"]

@@ -50,6 +50,7 @@ class Preparation:
         self._pins: dict[str, str] = {}
 
     def run(self, waiting: set[ProjectRequirement]) -> None:
+        # Before anything is asked: a pin says which build of its neighbours is wanted.
         for requirement in waiting:
             for clause in specifier_set(requirement.specifier):
                 if clause.operator == "==" and not clause.version.endswith(".*"):
@@ -60,6 +61,7 @@ class Preparation:
             if not fresh:
                 return
             required = map_parallel(partial(self._requires, is_goal=depth == 0), fresh)
+            # Breadth first: what is near the goal is the likeliest to be needed at all.
             waiting = set().union(*required)
 
     def _requires(self, requirement: ProjectRequirement, is_goal: bool) -> set[ProjectRequirement]:

@@ -284,6 +284,21 @@ class LiveUniverse:
         """Whether a search found no wheel of a project of the matrix."""
         return name in self._wheelless
 
+    def has_unread_sources(self, blocker: Blocker) -> bool:
+        """Whether releases that the goal allows have no wheel, and no source archive of them was
+        looked at."""
+        matrix_project = self.matrix.project(blocker.name)
+        return (
+            matrix_project is not None
+            and blocker.name not in self._wheelless
+            and is_plain(matrix_project)
+            and any(
+                matrix_project.release(version).is_source_only
+                for version in matrix_project.versions
+                if all(accepts(specifier, version) for specifier in blocker.specifiers)
+            )
+        )
+
     def _note_pins(self, requirements: Iterable[ProjectRequirement]) -> None:
         for requirement in requirements:
             for clause in specifier_set(requirement.specifier):
@@ -620,27 +635,14 @@ class LiveUniverse:
         bare = {
             blocker.name
             for blocker in blockers or ()
-            if not blocker.has_candidate and self._has_bare_release(blocker)
-        } - self._wheelless
+            if not blocker.has_candidate and self.has_unread_sources(blocker)
+        }
         self._wheelless |= bare
         # What a project of the matrix requires may be held by nobody but an index.
         opens = not self._opened and not self._offline and any(map(self._is_outside, names))
         self._opened |= opens
         has_more = self._fill(fresh) or is_wider or opens or bool(bare)
         return has_more or (blockers is None and not was_patient)
-
-    def _has_bare_release(self, blocker: Blocker) -> bool:
-        """Whether the matrix has a release without a wheel that the goal's specifiers allow."""
-        matrix_project = self.matrix.project(blocker.name)
-        return (
-            matrix_project is not None
-            and is_plain(matrix_project)
-            and any(
-                matrix_project.release(version).is_source_only
-                for version in matrix_project.versions
-                if all(accepts(specifier, version) for specifier in blocker.specifiers)
-            )
-        )
 
     def _is_outside(self, name: str) -> bool:
         is_virtual = self.matrix.component(name).is_virtual
@@ -713,6 +715,7 @@ class LiveUniverse:
             # What an extra brings may be held by nobody but an index.
             self._opened = True
             return ()
+        # Reported with the lock: it is complete but for what this extra would bring.
         self._lost_extras.add(lost)
         return (lost,) if is_plain(matrix_project) else ()
 
@@ -794,6 +797,7 @@ class LiveUniverse:
         that with `offline` nobody can be asked for.
         """
         # An extra that the goal itself asks for, of a project held without its extras.
+        # In a fixed order: the first one that is lost is the one that an error names.
         with_extras = sorted((one for one in requirements if one.extras), key=str)
         unasked = [lost for one in with_extras for lost in self._noted(one.name, one.extras)]
         if unasked:

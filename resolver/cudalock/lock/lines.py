@@ -184,6 +184,7 @@ def _without_others(goal: Goal, target: Target, universe: Universe) -> Goal:
 def _has_framework(goal: Goal, target: Target, universe: Universe) -> bool:
     """Whether the framework alone has a build for the line on a target."""
     name = universe.matrix.framework or ""
+    # Its version counts here: a line without that very release has no build of it.
     own = tuple(stated for stated in goal.requirements if stated.name == name)
     single = replace(goal, requirements=own or (ProjectRequirement.of(name),))
     return find(single, target, universe) is not None
@@ -193,6 +194,7 @@ def _is_for_another(
     stated: ProjectRequirement, goal: Goal, target: Target, universe: Universe
 ) -> bool:
     """Whether no release at all of a required project has a build for the line."""
+    # Without its version: a pin that no line has is a mistake to explain, and not to leave out.
     alone = replace(goal, requirements=(ProjectRequirement.of(stated.name),), constraints=())
     return find(alone, target, universe) is None
 

@@ -204,6 +204,7 @@ def _read_fact(table: Mapping[str, Any], component: str, file: str, key: str) ->
         of_machine=tuple(demand for demand in demands if demand.template.name in COMPONENTS),
         refuses=bool(table.get("refuses", False)),
         alone=bool(table.get("alone", False)),
+        open_only=bool(table.get("open_only", False)),
         scope=table.get("scope", "solve"),
         symptom=_strings(table.get("symptom", ())),
         claims=_strings(table.get("claims", ())),

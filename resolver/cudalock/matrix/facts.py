@@ -289,6 +289,8 @@ class Fact(NamedTuple):
     alone: bool = False
     """whether it holds only where nothing in the goal leads to the framework, which brings the CUDA
     libraries that others open"""
+    open_only: bool = False
+    """whether it says nothing to a requirement that names a pre-release: about what pip chooses"""
     scope: str = "solve"
     """`environment` for what no solve can decide: only doctor and diagnose use it"""
     symptom: tuple[str, ...] = ()

@@ -47,8 +47,8 @@ _CAPABILITY: Final = re.compile(
 )
 """`8.6`, `sm_120`, `sm_90a`, `cc 12.0` and `compute_89`."""
 _MAKERS: Final = ("nvidia", "geforce", "amd", "intel")
-# How logs and people write a GPU that they do not name as its driver does. A letter with three digits
-# is a model in capitals only (`H100`, `8xA100-80G`), shorter ones only beside a word for a GPU.
+# How logs and people write a GPU that they do not name as its driver does. A letter with three
+# digits is a model in capitals only (`H100`, `8xA100-80G`), shorter ones beside a word for a GPU.
 _LOOSE: Final = re.compile(
     r"(?<![\w./\\-])(?:(?i:rtx|gtx)[ _-]?[A-Za-z]{0,3}[ _-]?[0-9]{3,4}(?:[ _-]?(?i:ti|super))?\b"
     r"|(?:[0-9]{1,2} ?[xX*\xd7] ?)?(?:[ABHPV][0-9]{3}[SX]?|A10G|L40S)(?=[^\w.]|[-_]|$)"

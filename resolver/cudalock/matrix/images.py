@@ -28,7 +28,10 @@ FOLDER: Final = "images"
 """The folder of the files with a row for each tag."""
 VERSION: Final = "version"
 DAY: Final = "day"
-PARTS: Final = (DEFAULT.name, *LIBRARIES, "framework", "python", "distribution", VERSION, DAY)
+PART: Final = "part"
+DEVEL: Final = "devel"
+"""The part of a CUDA image that has a compiler."""
+PARTS: Final = (DEFAULT.name, *LIBRARIES, "framework", "python", "distribution", VERSION, DAY, PART)
 """The groups that an image's pattern may have; `version` is that of its `project`."""
 
 # A host has a dot or a port, as Docker tells `ghcr.io/x` from the user `x` of its own hub.
@@ -81,6 +84,8 @@ class Image:
     musl: re.Pattern[str] | None = None
     distribution: str = ""
     """the Linux distribution whose releases the tags name"""
+    needs_driver: bool = False
+    """whether its containers start only under a driver that runs its CUDA"""
     by_day: bool = False
     """whether a day has what the newest row up to it has"""
     is_notebook: bool = False
@@ -125,6 +130,10 @@ class Base:
     """the public version of the framework that its tag states"""
     own: str | None = None
     """a project that it brings in a build that no index has"""
+    part: str | None = None
+    """what of a CUDA toolkit it has: base, runtime or devel"""
+    needs_driver: bool = False
+    """whether its containers start only under a driver that runs its CUDA"""
     musl: bool = False
     installed: Mapping[str, str] = field(default_factory=dict)
     """the versions of projects that it brings"""
@@ -195,6 +204,8 @@ class Images:
             cuda=_minor(_dotted(parts.get(CUDA.name), -1)),
             framework=parts.get("framework"),
             own=image.own,
+            part=parts.get(PART),
+            needs_driver=image.needs_driver,
             installed=installed,
             labels=image.labels,
             constraints=row.constraints if row is not None else None,
@@ -298,6 +309,7 @@ def _image(row: dict[str, Any], listed: Mapping[str, Any]) -> Image:
         labels=dict(row.get("labels", {})),
         musl=re.compile(row["musl"]) if "musl" in row else None,
         distribution=row.get("distribution", ""),
+        needs_driver=bool(row.get("needs_driver", False)),
         by_day=bool(row.get("by_day", False)),
         is_notebook=bool(row.get("notebook", False)),
         releases={

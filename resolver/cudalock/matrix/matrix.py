@@ -56,6 +56,7 @@ from cudalock.versions import FactId, ProjectName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from cudalock.matrix.containers import Containers
     from cudalock.matrix.images import Images
@@ -109,6 +110,8 @@ class Builder(NamedTuple):
     """the URL of a page of links to the files of one `{tag}`; None if there is none"""
     pages: str | None = None
     """the URL of a page of links to such pages"""
+    lists: tuple[str, ...] = ()
+    """the URLs of pages that people name with `--find-links`, which list all that it has"""
 
     def has(self, project: str) -> bool:
         """Return whether it may have wheels of a project, by the project's canonical name."""
@@ -170,6 +173,7 @@ class Matrix:
                 tuple(row.get("projects", ())),
                 _mirrored_template(row["page"], mirrors) if "page" in row else None,
                 mirrors.url(row["pages"]) if "pages" in row else None,
+                tuple(row.get("lists", ())),
             )
             for row in header.get("builder", ())
         }
@@ -235,15 +239,22 @@ class Matrix:
         )
 
     @property
+    def day(self) -> date:
+        """The day of its version."""
+        from datetime import date
+
+        year, month, day = (int(part) for part in self.version.split(".")[:3])
+        return date(year, month, day)
+
+    @property
     def described(self) -> str:
         """Its version, whose it is and its age: `2026.11.21, embedded, 3 days old`."""
         from datetime import date
 
         own = "released" if release_digests(self.directory) else "embedded"
         kind = "refreshed" if self.user_matrix else own
-        year, month, day = (int(part) for part in self.version.split(".")[:3])
         # A clock that is behind would make a negative age.
-        age = max(0, (date.today() - date(year, month, day)).days)
+        age = max(0, (date.today() - self.day).days)
         return f"{self.version}, {kind}, {counted(age, 'day')} old"
 
     def file(self, name: str) -> Path:

@@ -19,7 +19,7 @@ SYSTEM: Final = "system"
 _OPERATORS: Final = ("<", "<=", ">", ">=")
 
 
-class Place(NamedTuple):
+class MachinePlace(NamedTuple):
     """Where machines stand; `platform` is what runs there, unless another one is stated."""
 
     platform: str
@@ -52,7 +52,7 @@ class Output(NamedTuple):
     option: str
 
 
-Meaning = Place | Application | Refused | CudaOf | Output
+Meaning = MachinePlace | Application | Refused | CudaOf | Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def _cuda_of(row: Mapping[str, Any]) -> CudaOf:
 
 
 _KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Meaning]]] = {
-    "place": lambda row: Place(row["platform"], row.get("image")),
+    "place": lambda row: MachinePlace(row["platform"], row.get("image")),
     "application": lambda row: Application(row["title"], tuple(row["projects"])),
     "refused": lambda row: Refused(row["says"]),
     "cuda_of": _cuda_of,

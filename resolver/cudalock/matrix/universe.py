@@ -155,6 +155,10 @@ class Universe(Protocol):
         """Return whether a search found no wheel of a project of the matrix, so that its source
         distributions are worth a look."""
 
+    def has_unread_sources(self, blocker: Blocker) -> bool:
+        """Return whether a project of the matrix has releases without a wheel that the goal allows,
+        and their source distributions were not looked at."""
+
     @property
     def source_only(self) -> Mapping[str, tuple[str, ...]]:
         """The releases that were looked at of projects that have no wheel at all, by name."""
@@ -257,6 +261,9 @@ class ClosedUniverse:
         return False
 
     def lacks_wheels(self, name: str) -> bool:
+        return False
+
+    def has_unread_sources(self, blocker: Blocker) -> bool:
         return False
 
     @property

@@ -18,25 +18,25 @@ from cudalock.targets.tags import parse_wheel_name
 from cudalock.urls import file_of
 
 if TYPE_CHECKING:
-    from cudalock.projects.model import Declared, Option, Problem, ProjectFile
+    from cudalock.projects.model import Declared, FileProblem, Option, ProjectFile
 
 
 @dataclass(slots=True)
-class Lines:
+class RequestedLines:
     """The requirements and constraints of files, in order, and sentences about what was ignored."""
 
     requirements: list[RequestedProject] = field(default_factory=list)
     constraints: list[RequestedProject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def extend(self, other: Lines) -> None:
+    def extend(self, other: RequestedLines) -> None:
         """Add those of another file."""
         self.requirements += other.requirements
         self.constraints += other.constraints
         self.notes += other.notes
 
 
-def read(file: str, *, constraint: bool = False, stdin: bytes | None = None) -> Lines:
+def read(file: str, *, constraint: bool = False, stdin: bytes | None = None) -> RequestedLines:
     """Return the lines of `file` and the files it names; `-` is standard input.
 
     `stdin` are bytes to use for it. Raises BadFile naming file and line for what cannot be read or
@@ -51,7 +51,7 @@ def read(file: str, *, constraint: bool = False, stdin: bytes | None = None) -> 
         )
     for included in root_file.files():
         _check(included)
-    lines = Lines()
+    lines = RequestedLines()
     for declared in root_file.everything():
         requested = lines.constraints if declared.role == "constraint" else lines.requirements
         requested.append(_requested(declared))
@@ -83,7 +83,7 @@ def _check(file: ProjectFile) -> None:
         raise error
 
 
-def _wrong(problem: Problem) -> UsageError:
+def _wrong(problem: FileProblem) -> UsageError:
     kind = BadSpecifier if problem.is_requirement else BadFile
     return kind(f"{problem.place.file}:{problem.place.line}: {problem.message}")
 

@@ -157,6 +157,8 @@ class DeclaredIndex(NamedTuple):
     explicit: bool = False
     default: bool = False
     priority: str | None = None
+    is_of_uv_pip: bool = False
+    """whether `uv pip` reads it, and `uv lock` and `uv sync` do not"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ class Option(NamedTuple):
     place: Place
 
 
-class Said(NamedTuple):
+class StatedValue(NamedTuple):
     """A value that a file states, with its span: a Python range, a version, an image."""
 
     value: str
@@ -203,10 +205,10 @@ class Stage(NamedTuple):
     None where a build argument without a value names it."""
 
     start: int
-    image: Said | None
+    image: StatedValue | None
 
 
-class Problem(NamedTuple):
+class FileProblem(NamedTuple):
     """A span of a file that could not be understood, and why, in a sentence.
 
     ``is_requirement``: a requirement is wrong, and not the file around it. ``is_encoding``: the
@@ -242,21 +244,21 @@ class ProjectFile:
     indexes: tuple[DeclaredIndex, ...] = ()
     no_index: bool = False
     options: tuple[Option, ...] = ()
-    requires_python: Said | None = None
+    requires_python: StatedValue | None = None
     """a PEP 440 range, translated where the file has another syntax"""
-    python: Said | None = None
+    python: StatedValue | None = None
     """a version of Python that the file is for: conda's `python=3.11`, a base image's"""
-    environments: tuple[Said, ...] = ()
+    environments: tuple[StatedValue, ...] = ()
     """markers of the environments that it is limited to"""
     channels: tuple[str, ...] = ()
     """conda's channels, in order"""
     platforms: tuple[str, ...] = ()
     """the platforms that it is for, as `--platform` takes them"""
-    base_images: tuple[Said, ...] = ()
+    base_images: tuple[StatedValue, ...] = ()
     """of a Dockerfile, with build arguments put in"""
     stages: tuple[Stage, ...] = ()
     """of a Dockerfile, in order"""
-    targets: tuple[Said, ...] = ()
+    targets: tuple[StatedValue, ...] = ()
     """`targets` of `[tool.cudalock]`, as written"""
     settings: dict[str, object] = field(default_factory=dict)
     """the whole `[tool.cudalock]` table"""
@@ -265,7 +267,7 @@ class ProjectFile:
     """fields that a build backend computes: `dependencies`, `optional-dependencies`"""
     notes: tuple[str, ...] = ()
     """sentences about what was not read, and why"""
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[FileProblem, ...] = ()
     nested: tuple[ProjectFile, ...] = ()
     named_at: Place | None = None
     """of a nested file, where the file above names it"""
@@ -371,11 +373,11 @@ __all__ = [
     "DeclaredIndex",
     "Edge",
     "Encoding",
+    "FileProblem",
     "LockedFile",
     "Option",
     "Place",
-    "Problem",
     "ProjectFile",
-    "Said",
     "Source",
+    "StatedValue",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.errors import BadFile
 from cudalock.files import is_junction, read_limited
 from cudalock.projects.kinds import BY_NAME, LARGEST, MEGABYTE, STDIN, kind_of, kind_of_named
-from cudalock.projects.model import Problem, ProjectFile
+from cudalock.projects.model import FileProblem, ProjectFile
 from cudalock.projects.syntax.package_list import is_package_list
 from cudalock.projects.syntax.text import read_bytes
 from cudalock.records import replace
@@ -91,7 +91,7 @@ def read_file(
     known = kind or kind_of_named(name)
     content = stdin if is_content and stdin is not None else _content(name, stdin)
     is_open = kind is None and known == "requirements" and kind_of(name) is None
-    return _Reading(stdin, is_open).read(name, content, known, known == "constraints", ())
+    return _FileReading(stdin, is_open).read(name, content, known, known == "constraints", ())
 
 
 def _content(name: str, stdin: bytes | None) -> bytes:
@@ -105,7 +105,7 @@ def _content(name: str, stdin: bytes | None) -> bytes:
         raise BadFile(f"`{name}` cannot be read: {reason or error}") from None
 
 
-class _Reading:
+class _FileReading:
     """One call of `read_file`: which files were read, so that each is read once."""
 
     def __init__(self, stdin: bytes | None, is_open: bool) -> None:
@@ -134,7 +134,7 @@ class _Reading:
             if isinstance(inner_file, str):
                 # A Dockerfile names files of its image, and a notebook of where it runs.
                 is_elsewhere = kind in ("dockerfile", "notebook")
-                problems.extend([] if is_elsewhere else [Problem(place, inner_file)])
+                problems.extend([] if is_elsewhere else [FileProblem(place, inner_file)])
                 return None
             return inner_file and replace(inner_file, named_at=place)
 
@@ -185,7 +185,7 @@ def _kind_of_content(text: str, kind: str) -> str:
     return "package-list" if is_package_list(text) else kind
 
 
-def _checked(file: ProjectFile, problems: list[Problem]) -> ProjectFile:
+def _checked(file: ProjectFile, problems: list[FileProblem]) -> ProjectFile:
     """Return the file with these problems, and without the URLs that cannot be split."""
     # `http://[::1` makes urllib raise ValueError, and everything after this splits URLs freely.
     places: list[tuple[Place, str | None]] = [
@@ -194,7 +194,7 @@ def _checked(file: ProjectFile, problems: list[Problem]) -> ProjectFile:
     places += [(declared.place, declared.url) for declared in file.indexes]
     places += [(declared.place, declared.url) for declared in file.sources]
     bad = {place for place, url in places if url and not is_splittable(url)}
-    problems += [Problem(place, "invalid URL") for place in sorted(bad)]
+    problems += [FileProblem(place, "invalid URL") for place in sorted(bad)]
     if not problems:
         return file
     return replace(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cudalock.matrix.universe import Blocker
 from cudalock.resolution.bulk import Columns
 from cudalock.resolution.limits import BLAMED_BUILDS, NEWER_BLAMED
-from cudalock.resolution.propagation import ABSENT, Strike, Table, strikes_leading_to
+from cudalock.resolution.propagation import ABSENT, RequirementTable, Strike, strikes_leading_to
 from cudalock.versions import may_accept, parse_version, pins_exactly
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Blame:
             unmet, required = clauses.unmet, clauses.required
         for strike in strikes_leading_to(blamed, trace):
             blamed.add(strike.component)
-            if isinstance(strike.cause, Table):
+            if isinstance(strike.cause, RequirementTable):
                 blamed |= {strike.cause.owner, strike.cause.other}
         return tuple(
             Blocker(

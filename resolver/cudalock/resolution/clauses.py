@@ -182,7 +182,7 @@ class Learner:
             clause = Clause({name: no_choices})
             self.add(clause)
             return self._apply(clause)
-        chosen = {each: self._allowed[each] for each in self._chosen_at}
+        chosen = {name_chosen: self._allowed[name_chosen] for name_chosen in self._chosen_at}
         # Add all of them before applying one: they are given only once.
         clauses = list(self._choices.clauses_of(name, bit, chosen))
         for clause in clauses:
@@ -338,7 +338,7 @@ class Learner:
             step = self._trail.pop()
             self._allowed[step.name] = step.before
             self._history[step.name].pop()
-        for name in [each for each, at in self._chosen_at.items() if at > level]:
+        for name in [chosen for chosen, at in self._chosen_at.items() if at > level]:
             del self._chosen_at[name]
         self._level = level
         self._changed.clear()
@@ -346,10 +346,10 @@ class Learner:
 
 def _resolved(terms: Mapping[str, int], cause: Mapping[str, int], name: str) -> dict[str, int]:
     """Resolve two clauses on a name: return what cannot be together whatever is chosen for it."""
-    found = {each: mask for each, mask in terms.items() if each != name}
-    for each, mask in cause.items():
-        if each != name:
-            found[each] = found.get(each, ANYTHING) & mask
-    if (rest := terms[name] | cause[name]) != ANYTHING:
-        found[name] = rest
-    return found
+    together = {other: mask for other, mask in terms.items() if other != name}
+    for other, mask in cause.items():
+        if other != name:
+            together[other] = together.get(other, ANYTHING) & mask
+    if (either := terms[name] | cause[name]) != ANYTHING:
+        together[name] = either
+    return together

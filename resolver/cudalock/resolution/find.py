@@ -53,7 +53,7 @@ def find(
                 return Attempt(resolution, has_solution=True)
             newer = _Newer(search, solution)
             return Attempt(resolution, has_solution=True, blockers=newer.blockers)
-        is_final = bool(unreachable_requirements(problem))
+        is_final = problem.contradicts_wish or bool(unreachable_requirements(problem))
         blockers = Blame(search).of_no_solution
         return Attempt(None, has_solution=False, is_final=is_final, blockers=blockers)
 
@@ -159,6 +159,7 @@ def best_solution(search: Search) -> Solution | None:
     """Return the best solution, None if there is none. Raises GaveUp as :func:`find` does."""
     solution = search.best()
     if solution is None and search.gave_up:
+        # The limit is of work and not of time, so that every machine gives up on the same goals.
         requirements = ", ".join(map(str, search.problem.goal.requirements))
         raise GaveUp(
             f"gave up on {requirements}: no solution was found within the search "

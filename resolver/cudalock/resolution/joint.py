@@ -102,6 +102,7 @@ def _has_no_wheel(stated: ProjectRequirement, target: Target, universe: Universe
     """Return whether a requirement is the bare name of a project without a wheel for the target."""
     if not stated.is_bare:
         return False
+    # By itself: what else the goal requires is no reason why a platform has no wheel.
     problem = Problem(Goal(requirements=(stated,)), target, universe)
     return next(iter(problem.candidates(problem.project_named(stated.name))), None) is None
 

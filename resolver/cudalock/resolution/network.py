@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cudalock.matrix.facts import NONE
 from cudalock.resolution.bulk import Columns
 from cudalock.resolution.elements import Element, fact_element
-from cudalock.resolution.propagation import Network, Restriction, Table
+from cudalock.resolution.propagation import Network, RequirementTable, Restriction
 from cudalock.resolution.wheels import Screen
 from cudalock.targets.accelerators import BUILT_FOR
 from cudalock.versions import version_order
@@ -32,11 +32,11 @@ def build_network(problem: Problem) -> Network:
         columns[framework] = Columns(problem, problem.domain(framework))
     _add_virtual(problem, columns)
     _add_projects(problem, columns)
-    domains = {name: each.domain for name, each in columns.items()}
+    domains = {name: column.domain for name, column in columns.items()}
     return Network(
         domains,
         [
-            *(table for each in columns.values() for table in _tables(each, domains)),
+            *(table for column in columns.values() for table in _tables(column, domains)),
             *_wish_tables(problem, domains),
         ],
         [*_asked(problem, domains), *_ruled_out(columns)],
@@ -47,7 +47,9 @@ def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:
     """One candidate for each value that a build of the framework gives a virtual component."""
     framework = problem.matrix.framework
     by_framework = columns.get(framework) if framework is not None else None
-    named = {requirement.name for each in columns.values() for _, requirement, _ in each.beside()}
+    named = {
+        requirement.name for column in columns.values() for _, requirement, _ in column.beside()
+    }
     for name in sorted(named | {*BUILT_FOR}):
         if problem.matrix.component(name).is_virtual:
             rows = by_framework.column(name) if by_framework else ()
@@ -103,7 +105,7 @@ def _is_tied(problem: Problem, name: str) -> bool:
         return True
     facts = problem.facts_in_force(name)
     named = {demand.template.name for fact in facts for demand in fact.beside}
-    return any(each == matrix.framework or matrix.component(each).is_virtual for each in named)
+    return any(other == matrix.framework or matrix.component(other).is_virtual for other in named)
 
 
 def _screen(problem: Problem, name: str, columns: dict[str, Columns]) -> Screen | None:
@@ -124,7 +126,10 @@ def _screen(problem: Problem, name: str, columns: dict[str, Columns]) -> Screen 
         and not problem.is_fixed(name, demand.template.name)
         and len(demand.template.label_names) == 1
     ]
-    fits = [(each[1].template.label_names[0], partial(_fits, problem, *each)) for each in demands]
+    fits = [
+        (narrowing[1].template.label_names[0], partial(_fits, problem, *narrowing))
+        for narrowing in demands
+    ]
     key = tuple((id(demand), domain) for _, demand, domain in demands)
     return Screen(fits, key) if fits else None
 
@@ -136,15 +141,15 @@ def _fits(
     return requirement is None or bool(domain.accepted(requirement))
 
 
-def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:
-    tables: dict[tuple[Element | None, str], Table] = {}
+def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[RequirementTable]:
+    tables: dict[tuple[Element | None, str], RequirementTable] = {}
 
     def add(element: Element | None, requirement: Requirement, owners: int) -> None:
         other = requirement.name
         if other in domains:
             key = (element, other)
             if key not in tables:
-                tables[key] = Table(columns.domain.name, other, element)
+                tables[key] = RequirementTable(columns.domain.name, other, element)
             tables[key].add(owners, domains[other].accepted(requirement))
 
     for fact, requirement, owners in columns.beside():
@@ -154,14 +159,14 @@ def _tables(columns: Columns, domains: dict[str, Domain]) -> Iterator[Table]:
     yield from tables.values()
 
 
-def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[Table]:
+def _wish_tables(problem: Problem, domains: dict[str, Domain]) -> Iterator[RequirementTable]:
     """What the goal wants of the accelerator, wherever the framework is present at all."""
     framework = domains.get(problem.matrix.framework or "")
     for wish in problem.accelerator_requirements() if framework else ():
         # Where the matrix has no such accelerator, nothing is built for it.
         is_met = wish.kind == "conflicts" and wish.name not in domains
         if framework and not is_met:
-            table = Table(framework.name, wish.name, wish.origin)
+            table = RequirementTable(framework.name, wish.name, wish.origin)
             # Of a build with no label nobody knows what it was built with.
             told = sum(1 << place for place, build in framework.real() if build.accelerator)
             table.add(told, domains[wish.name].accepted(wish))
@@ -182,13 +187,13 @@ def _asked(problem: Problem, domains: dict[str, Domain]) -> Iterator[Restriction
 
 def _ruled_out(columns: dict[str, Columns]) -> Iterator[Restriction]:
     """What facts and the target rule out, candidate by candidate."""
-    for name, each in columns.items():
+    for name, column in columns.items():
         refused: dict[frozenset[Element], int] = {}
-        for elements, mask in each.refusals():
+        for elements, mask in column.refusals():
             refused[elements] = refused.get(elements, 0) | mask
         # What one element rules out comes before what takes two: so a trace of them reads well.
         for elements, mask in sorted(refused.items(), key=_by_size):
-            yield Restriction(name, elements, each.domain.all & ~mask)
+            yield Restriction(name, elements, column.domain.all & ~mask)
 
 
 def _by_size(refused: tuple[frozenset[Element], int]) -> tuple[int, list[Element]]:

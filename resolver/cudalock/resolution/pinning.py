@@ -298,7 +298,9 @@ class Clauses:
                 continue
             candidates = releases.offered(bit)
             meeting = [
-                place for place, each in enumerate(candidates, 1) if requirement.accepts(each)
+                place
+                for place, candidate in enumerate(candidates, 1)
+                if requirement.accepts(candidate)
             ]
             # No build of this version has the label.
             if not meeting:
@@ -317,12 +319,12 @@ class Clauses:
         base, extras, version = identifier
         place = bit.bit_length() - 1
         if self._choices.is_member(base):
-            found = [self._choices.domains[base].candidates[place]]
+            offered = [self._choices.domains[base].candidates[place]]
         elif version:
-            found = [self._builds[str(identifier)][place - 1]]
+            offered = [self._builds[str(identifier)][place - 1]]
         else:
-            found = [*self._choices.releases(base).offered(bit)]
-        return [self._choices.with_extras(each, extras) for each in found]
+            offered = [*self._choices.releases(base).offered(bit)]
+        return [self._choices.with_extras(candidate, extras) for candidate in offered]
 
     def assignment(self, found: Mapping[str, int], options: tuple[Requirement, ...]) -> Assignment:
         """What was chosen, and who required it."""
@@ -344,7 +346,9 @@ class Clauses:
         for candidate in candidates.values():
             for requirement in self._choices.required_by(candidate):
                 note(requirement, candidate.name)
-        return Assignment(candidates, {text: tuple(each) for text, each in requirements.items()})
+        return Assignment(
+            candidates, {text: tuple(reasons) for text, reasons in requirements.items()}
+        )
 
 
 def _with(owner: Mapping[str, int], name: str, refused: int) -> Clause | None:

@@ -108,7 +108,7 @@ class Domain:
         return found
 
 
-class Table:
+class RequirementTable:
     """The requirements of ``owner`` on ``other``, by one fact or by metadata, candidate by
     candidate.
 
@@ -146,7 +146,7 @@ class Strike(NamedTuple):
     """One step of a propagation: what lost candidates, by what, and what it had and kept."""
 
     component: str
-    cause: Table | Restriction
+    cause: RequirementTable | Restriction
     before: int
     after: int
 
@@ -161,13 +161,13 @@ class Network:
     def __init__(
         self,
         domains: dict[str, Domain],
-        tables: Sequence[Table],
+        tables: Sequence[RequirementTable],
         restrictions: Sequence[Restriction],
     ) -> None:
         self.domains = domains
         self.tables = tuple(tables)
         self.restrictions = tuple(restrictions)
-        self._touching: dict[str, list[Table]] = defaultdict(list)
+        self._touching: dict[str, list[RequirementTable]] = defaultdict(list)
         for table in self.tables:
             self._touching[table.owner].append(table)
             if table.other != table.owner:
@@ -216,7 +216,7 @@ class Network:
         return None
 
 
-def _apply(table: Table, alive: Alive) -> list[Strike]:
+def _apply(table: RequirementTable, alive: Alive) -> list[Strike]:
     """Apply one table both ways."""
     owners, others = alive[table.owner], alive[table.other]
     strikes = []
@@ -250,6 +250,6 @@ def strikes_leading_to(components: Iterable[str], trace: Sequence[Strike]) -> li
     for strike in reversed(trace):
         if strike.component in needed:
             strikes.append(strike)
-            if isinstance(strike.cause, Table):
+            if isinstance(strike.cause, RequirementTable):
                 needed |= {strike.cause.owner, strike.cause.other}
     return strikes[::-1]

@@ -67,6 +67,10 @@ class _Walk:
         if problem.universe.unlisted((blocker,)):
             # Releases that nobody has seen may do.
             return False
+        if problem.universe.has_unread_sources(blocker) and not any(
+            problem.candidates(requirement.name)
+        ):
+            return False
         takes_early = project.takes_prereleases(specifiers)
         versions = [
             version

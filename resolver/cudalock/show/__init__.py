@@ -17,11 +17,11 @@ from cudalock.show.codes import page_of_word
 from cudalock.show.definitions import find_definition, read_definitions
 from cudalock.show.making import make_table, table_of_tables
 from cudalock.show.pages import show
-from cudalock.show.rules import Rules, rules
+from cudalock.show.rules import FactTable, rules
 from cudalock.show.table import Table
 
 __all__ = [
-    "Rules",
+    "FactTable",
     "Table",
     "find_definition",
     "make_table",

@@ -11,7 +11,7 @@ from cudalock import toml
 from cudalock.errors import UnknownName
 from cudalock.findings import RULES
 from cudalock.names import nearest
-from cudalock.show.rules import Rules
+from cudalock.show.rules import FactTable
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class CodeList:
         """A line for each."""
         width = max(len(rule.severity) for rule in self.rules)
         lines = [f"{rule.code}  {rule.severity:{width}}  {rule.summary}" for rule in self.rules]
-        return "\n".join([*lines, "", "`cudalock explain CODE` tells more"]) + "\n"
+        return "\n".join([*lines, "", "`cudalock explain CODE` describes one"]) + "\n"
 
     def document(self) -> dict[str, Any]:
         """`codes`, each with `code`, `name`, `severity`, `summary` and `fixable`."""
@@ -154,7 +154,7 @@ def code_page(code: str) -> CodePage:
     )
 
 
-def page_of_word(matrix: Matrix, word: str) -> CodePage | CodeList | Rules | None:
+def page_of_word(matrix: Matrix, word: str) -> CodePage | CodeList | FactTable | None:
     """Return the page of a code, the list of those that begin with the word (`CL`, `CL2`), or the
     page of a fact by its id; None for any other word.
 
@@ -168,7 +168,7 @@ def page_of_word(matrix: Matrix, word: str) -> CodePage | CodeList | Rules | Non
     fact = matrix.facts.get(word)
     if fact is None:
         return None
-    return Rules(matrix.version, {fact.component: matrix.component(fact.component)}, (fact,))
+    return FactTable(matrix.version, {fact.component: matrix.component(fact.component)}, (fact,))
 
 
 def _beginning_with(word: str) -> CodeList:

@@ -21,7 +21,7 @@ SCHEMA: Final = "cudalock.rules/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class FactTable:
     """Facts by component and id. `about` is the component that was requested."""
 
     matrix: str
@@ -116,7 +116,7 @@ class Rules:
         return f"{number}{about} (matrix {self.matrix})"
 
 
-def rules(matrix: Matrix, name: str | None = None) -> Rules:
+def rules(matrix: Matrix, name: str | None = None) -> FactTable:
     """Every fact, or those of one component and those that name it.
 
     Raises UnknownName, naming the nearest, for a name that is no component, project or alias.
@@ -128,7 +128,7 @@ def rules(matrix: Matrix, name: str | None = None) -> Rules:
     components: dict[str, Component] = {
         fact.component: matrix.component(fact.component) for fact in facts
     }
-    return Rules(matrix.version, components, tuple(facts), about)
+    return FactTable(matrix.version, components, tuple(facts), about)
 
 
 def sentence_of(fact: Fact) -> str:

@@ -59,7 +59,7 @@ class _Context(NamedTuple):
     """what is inside a wheel that the matrix lacks"""
 
 
-class Found(NamedTuple):
+class ListedWheels(NamedTuple):
     """The wheels of one release on one index; `said` has what the default index has on the
     release."""
 
@@ -77,7 +77,7 @@ def read_index(
     rules: LabelRules,
     *,
     anew: bool = False,
-) -> list[Found]:
+) -> list[ListedWheels]:
     """Return every release that an index lists of a project, as far as `is_wanted`.
 
     With `anew` METADATA is read even of wheels in the matrix. Raises NetworkError if the index
@@ -143,7 +143,7 @@ def _own(listing: Listing, index: Index) -> Iterator[File]:
             yield file
 
 
-def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
+def _release(context: _Context, version: str, files: Sequence[File]) -> ListedWheels:
     """Return a release, with METADATA read for each build and platform, which may differ.
 
     For the default index `said` has what is true for the whole release; its requirements are those
@@ -171,7 +171,7 @@ def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
             )
             wheels.append(listed._replace(labels=labels))
     if index.id != PACKAGE_INDEX:
-        return Found(version, tuple(wheels))
+        return ListedWheels(version, tuple(wheels))
     row = listed_row(list(files))
     release_row: dict[str, Any] = {
         key: row[key] for key in LISTED if key in row and key != "requires"
@@ -179,7 +179,7 @@ def _release(context: _Context, version: str, files: Sequence[File]) -> Found:
     if base:
         release_row["requires"] = list(base)
     wheels = [wheel._replace(python=row.get("python")) for wheel in wheels]
-    return Found(version, tuple(wheels), release_row)
+    return ListedWheels(version, tuple(wheels), release_row)
 
 
 def _groups(
@@ -294,4 +294,4 @@ def _holds(held: Project | None, index: Index) -> bool:
     return any(build.index == index.id and build.rows for build in builds)
 
 
-__all__ = ["Found", "is_wanted", "read_index"]
+__all__ = ["ListedWheels", "is_wanted", "read_index"]

@@ -27,6 +27,7 @@ from cudalock.lint import new_defects
 from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.store import COMPILED, compile_tables, version_key
 from cudalock.mirrors import NO_MIRRORS, Mirrors
+from cudalock.text import read_json
 from cudalock.update.files import GENERATED, curated_files, publish, stage_beside
 from cudalock.update.report import Report
 from cudalock.urls import without_credentials
@@ -156,7 +157,7 @@ def update_from(
 def read_listing(content: bytes, where: str) -> SiteListing:
     """Return a site's list. Raises MatrixRefused for one that cannot be trusted to be whole."""
     try:
-        document = json.loads(content)
+        document = read_json(content)
         if document["schema"] != SCHEMA:
             raise MatrixRefused(
                 f"{where} publishes a matrix in the form `{document['schema']}`, not {SCHEMA}",
@@ -170,7 +171,7 @@ def read_listing(content: bytes, where: str) -> SiteListing:
         }
         digest = _digest_of_list(version, files)
         is_whole = digest == document["sha256"]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         raise MatrixRefused(f"the list of files at {where} is damaged") from None
     if not is_whole or HEADER not in found:
         raise MatrixRefused(f"the list of files at {where} is not whole")

@@ -16,7 +16,13 @@ from cudalock.errors import MatrixError
 from cudalock.targets import LIKELY_PYTHONS, LIKELY_WITH_GPU, Target
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import of_wheel_tags
-from cudalock.versions import ParsedMarker, accepts, parse_requirement, specifier_set
+from cudalock.versions import (
+    ParsedMarker,
+    accepts,
+    parse_requirement,
+    parse_version,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,15 +123,18 @@ def _of_extra(row: Mapping[str, Any], requires: Iterable[str]) -> str | None:
 
 
 def _reads(row: Mapping[str, Any]) -> tuple[object, ...]:
-    """The keys of a rule about an extra, or about a file. Raises LookupError, re.error."""
+    """The keys of a rule about an extra, a file or symbols. Raises LookupError, re.error."""
     if "inside" in row:
         return (row["inside"], re.compile(row["finds"]))
+    if "brought" in row:
+        return tuple(map(parse_version, row["brought"]))
     return (row["floor"], row["extra"])
 
 
 def _of_contents(row: Mapping[str, Any], contents: WheelContents | None) -> str | None:
     """What a file of the wheel has, its groups joined by dots, or the number after a soname that
-    its shared objects link: `13` of `libcudart.so.13`."""
+    its shared objects link: `13` of `libcudart.so.13`; or the newest release that brought a symbol
+    which they do not define."""
     if contents is None:
         return None
     if "inside" in row:
@@ -144,6 +153,12 @@ def _of_contents(row: Mapping[str, Any], contents: WheelContents | None) -> str 
         }
         # Libraries for two releases of CUDA in one wheel: either will do, and no label says so.
         return numbers.pop() if len(numbers) == 1 else None
+    if "brought" in row:
+        wanted = frozenset[str]().union(*(links.undefined for links in contents.links))
+        used = (
+            version for version, names in row["brought"].items() if not wanted.isdisjoint(names)
+        )
+        return max(used, key=parse_version, default=None)
     return None
 
 

@@ -39,7 +39,7 @@ LISTED: Final = ("uploaded", "python", "yanked", "requires", "sdist")
 """The keys that a package index has for a release as a whole."""
 
 
-class Place(NamedTuple):
+class WheelPlace(NamedTuple):
     """Where wheels are: an index or a builder, by its id."""
 
     kind: str
@@ -89,7 +89,7 @@ def merge_release(
     project: str,
     version: str,
     held: Table | None,
-    place: Place,
+    place: WheelPlace,
     wheels: Iterable[Listed],
     said: Mapping[str, Any] | None = None,
 ) -> tuple[Table | None, Change]:
@@ -114,7 +114,7 @@ def merge_release(
 
 
 def _merge_place(
-    change: Change, place: Place, here: list[tuple[Row, list[Any]]], wheels: Iterable[Listed]
+    change: Change, place: WheelPlace, here: list[tuple[Row, list[Any]]], wheels: Iterable[Listed]
 ) -> tuple[list[tuple[Row, list[Any]]], Change]:
     old = {
         (head.get("tag"), head.get("local"), row[0], _more(row).get("dist")): (head, row)
@@ -163,7 +163,7 @@ def _updated(head: Row, wheel: Listed) -> Row:
     return _plain(new)
 
 
-def _head(place: Place, wheel: Listed, here: list[tuple[Row, list[Any]]]) -> Row:
+def _head(place: WheelPlace, wheel: Listed, here: list[tuple[Row, list[Any]]]) -> Row:
     """Return a new wheel's build: the one of its name and platform, else one of its own."""
     for head, rows in here:
         same_name = (head.get("tag"), head.get("local")) == (wheel.tag, wheel.local)
@@ -346,8 +346,8 @@ def in_version_order(releases: Mapping[str, Table]) -> dict[str, Table]:
 __all__ = [
     "Change",
     "Listed",
-    "Place",
     "Table",
+    "WheelPlace",
     "in_version_order",
     "merge_release",
     "system_of",

@@ -34,11 +34,11 @@ from cudalock.update.files import (
     write_files,
 )
 from cudalock.update.from_builders import held_files, is_listed, read_builder
-from cudalock.update.from_indexes import Found, is_wanted, read_index
+from cudalock.update.from_indexes import ListedWheels, is_wanted, read_index
 from cudalock.update.images import FILE as IMAGES
 from cudalock.update.images import listed_text, read_images
 from cudalock.update.labels import LabelRules
-from cudalock.update.merge import Change, Place, in_version_order, merge_release
+from cudalock.update.merge import Change, WheelPlace, in_version_order, merge_release
 from cudalock.update.report import Failure, Report
 from cudalock.update.toolkits import merge_cudnn, merge_toolkits, vendor_text
 from cudalock.versions import canonical
@@ -58,8 +58,8 @@ ROUNDS: Final = 3
 class Answer(NamedTuple):
     """The wheels of some projects in one source."""
 
-    place: Place
-    found: dict[str, list[Found]]
+    place: WheelPlace
+    found: dict[str, list[ListedWheels]]
     unread: tuple[str, ...] = ()
 
 
@@ -189,7 +189,7 @@ class _Run:
         listed = read_index(
             self._web, index, address, name, known_project, self._rules, anew=self._anew
         )
-        return Answer(Place("index", index.id), {name: listed})
+        return Answer(WheelPlace("index", index.id), {name: listed})
 
     def _ask_builder(self, builder: Builder, projects: set[str]) -> Answer:
         known_files = held_files(self._matrix, builder)
@@ -198,14 +198,14 @@ class _Run:
         # projects that are not updated says nothing.
         if not published.wheels and any(project in projects for project, *_ in known_files):
             raise NetworkError("no release has a wheel, and some are held")
-        listed: dict[str, list[Found]] = {name: [] for name in projects}
+        listed: dict[str, list[ListedWheels]] = {name: [] for name in projects}
         for name, versions in published.wheels.items():
             listed[name] = [
-                Found(version, tuple(wheels))
+                ListedWheels(version, tuple(wheels))
                 for version, wheels in versions.items()
                 if is_wanted(version, self._matrix.project(name))
             ]
-        return Answer(Place("builder", builder.id), listed, tuple(published.unread))
+        return Answer(WheelPlace("builder", builder.id), listed, tuple(published.unread))
 
     def _ask_all(self, tasks: list[Task]) -> None:
         answers: dict[int, Answer] = {}
@@ -229,7 +229,9 @@ class _Run:
         for name, found_releases in answer.found.items():
             self._merge_project(name, answer.place, found_releases)
 
-    def _merge_project(self, name: str, place: Place, found_releases: Iterable[Found]) -> None:
+    def _merge_project(
+        self, name: str, place: WheelPlace, found_releases: Iterable[ListedWheels]
+    ) -> None:
         file = self._file(name)
         releases = dict(file.releases)
         listed = {found_release.version: found_release for found_release in found_releases}
@@ -238,7 +240,7 @@ class _Run:
             *listed,
             *(found_release for found_release in releases if found_release not in listed),
         ]:
-            found_release = listed.get(version, Found(version, ()))
+            found_release = listed.get(version, ListedWheels(version, ()))
             table, change = merge_release(
                 name,
                 version,

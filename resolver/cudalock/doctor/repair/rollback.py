@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.errors import BadFile, Contradiction, OutputError
 from cudalock.files import extended, read_small, stays_inside, write_atomically
+from cudalock.text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -261,7 +262,7 @@ def read(prefix: Path) -> RollBack | None:
     if not (folder / "rollback.json").is_file():
         return None
     try:
-        document = json.loads(read_small(folder / "rollback.json", _LARGEST))
+        document = read_json(read_small(folder / "rollback.json", _LARGEST))
         if document["schema"] != SCHEMA or document["state"] not in _STATES:
             raise ValueError("it is of another version of cudalock")
         after = folder / "after.json"
@@ -278,7 +279,7 @@ def read(prefix: Path) -> RollBack | None:
             if document["state"] != APPLYING and after.is_file()
             else None,
         )
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise BadFile(f"`{folder}` cannot be read: {error}") from None
     paths = [*roll_back.roots, *roll_back.extra, *roll_back.before, *(roll_back.after or ())]
     # Any package may write into the folder, and undoing removes what this names.
@@ -288,7 +289,7 @@ def read(prefix: Path) -> RollBack | None:
 
 
 def _read_states(path: Path) -> States:
-    rows = json.loads(read_small(path, _LARGEST))
+    rows = read_json(read_small(path, _LARGEST))
     return {
         str(name): FileState(int(size), int(modified), int(mode), link)
         for name, (size, modified, mode, link) in rows.items()

@@ -132,6 +132,7 @@ def static_metadata(lock: Lock) -> list[dict[str, Any]]:
 
 def goal_extras(lock: Lock) -> dict[str, set[str]]:
     """Return the extras that the goal requests, by project."""
+    # The pins have no extras: whoever uv resolves for has to name them.
     return {
         requirement.name: set(requirement.extras)
         for requirement in lock.goal.requirements

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.projects.model import Declared, Problem, ProjectFile
+from cudalock.projects.model import Declared, FileProblem, ProjectFile
 from cudalock.targets.platforms import PLATFORMS, SYSTEMS
 from cudalock.text import read_json
 from cudalock.versions import canonical
@@ -45,7 +45,7 @@ class _Variant(NamedTuple):
 def read(text: Text, encoding: Encoding) -> ProjectFile:
     """Read the file. One of another program that has the same name says nothing."""
     declared: list[Declared] = []
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     notes: list[str] = []
     try:
         document = read_json(text.text)
@@ -53,13 +53,15 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         document = None
         # Others have a kernels.lock too, which is no JSON.
         if text.text.lstrip().startswith("["):
-            problems.append(Problem(text.place(0, 0), "this is not JSON"))
+            problems.append(FileProblem(text.place(0, 0), "this is not JSON"))
     places = {match[1]: text.place(*match.span(1)) for match in _REPOSITORY.finditer(text.text)}
     for kernel in document if isinstance(document, list) else ():
         repository = kernel.get("repo_id") if isinstance(kernel, dict) else None
         variants = kernel.get("variants") if isinstance(kernel, dict) else None
         if not isinstance(repository, str) or not isinstance(variants, dict):
-            problems.append(Problem(text.place(0, 0), "an entry has no `repo_id` and `variants`"))
+            problems.append(
+                FileProblem(text.place(0, 0), "an entry has no `repo_id` and `variants`")
+            )
             continue
         place = places.get(repository, text.place(0, 0))
         known = [variant for name in variants if (variant := _variant(name)) is not None]

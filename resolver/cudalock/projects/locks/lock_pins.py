@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.formats.header import find_command
-from cudalock.projects.model import Said
+from cudalock.projects.model import StatedValue
 from cudalock.projects.syntax.text import Text
 from cudalock.records import dataclass
 from cudalock.urls import file_of
@@ -39,13 +39,13 @@ def read_pins(file: ProjectFile) -> tuple[LockedPin, ...]:
     return tuple(pin for declared in file.declared if (pin := _pin(declared)) is not None)
 
 
-def read_command(file: ProjectFile) -> Said | None:
+def read_command(file: ProjectFile) -> StatedValue | None:
     """Return the command that makes a cudalock lock again, with its span; None for another file."""
     match = find_command(file.text)
     if match is None:
         return None
     command, start, end = match
-    return Said(command, Text(file.name, file.text).place(start, end))
+    return StatedValue(command, Text(file.name, file.text).place(start, end))
 
 
 def _pin(declared: Declared) -> LockedPin | None:

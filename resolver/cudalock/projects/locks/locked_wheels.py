@@ -27,7 +27,7 @@ _DIGEST = re.compile(r"^[ \t]+# sha256 ([0-9a-f]{64})[ \t\r]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WheelToFetch:
     """A wheel of a lock: its file, or, where the lock has only a version, its digests.
 
     `url` is None for one that has to be looked up at an index.
@@ -43,7 +43,7 @@ class Wanted:
 class LockedWheels:
     """Every wheel of a lock, and the indexes that the lock names."""
 
-    wheels: tuple[Wanted, ...]
+    wheels: tuple[WheelToFetch, ...]
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
 
@@ -70,18 +70,18 @@ def _of_requirements(file: ProjectFile) -> LockedWheels:
     return LockedWheels(wheels, file.index_url, file.extra_index_urls)
 
 
-def _locked_wheel(pin: Declared, below: str) -> Wanted:
+def _locked_wheel(pin: Declared, below: str) -> WheelToFetch:
     """Return the wheel of an entry, with the URL and digest of the comments below it."""
     digests = tuple(digest[7:] for digest in pin.hashes if digest.startswith("sha256:"))
     digests = digests or _first(_DIGEST, below)
     if pin.url is not None and "://" in pin.url:
-        return Wanted(pin.name, file_of(pin.url), pin.url, digests)
+        return WheelToFetch(pin.name, file_of(pin.url), pin.url, digests)
     # A file in a folder (`--wheels`): the comment has the URL that it was downloaded from.
     if pin.url is not None and pin.url.endswith((".whl", *ARCHIVES)):
         url = next(iter(_first(_FROM, below)), None)
-        return Wanted(pin.name, file_of(pin.url), url, digests)
+        return WheelToFetch(pin.name, file_of(pin.url), url, digests)
     if pin.version is not None and digests:
-        return Wanted(pin.name, None, None, digests)
+        return WheelToFetch(pin.name, None, None, digests)
     # A version without a digest may be any of a dozen builds.
     if pin.version is not None:
         raise BadFile(
@@ -96,7 +96,7 @@ def _first(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
     return tuple(match[1] for match in pattern.finditer(text))[:1]
 
 
-def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
+def _of_pylock(path: Path, text: str) -> Iterator[WheelToFetch]:
     from packaging.pylock import Pylock, PylockValidationError
 
     from cudalock import toml
@@ -120,7 +120,7 @@ def _of_pylock(path: Path, text: str) -> Iterator[Wanted]:
                 url = Path(place.path).as_uri()
             file = file_of(place.url or place.path or "")
             digests = tuple(digest for digest in (place.hashes.get("sha256"),) if digest)
-            yield Wanted(package.name, file, url, digests)
+            yield WheelToFetch(package.name, file, url, digests)
 
 
-__all__ = ["LockedWheels", "Wanted", "read"]
+__all__ = ["LockedWheels", "WheelToFetch", "read"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cudalock.projects.locks.entries import files_of, hashes_of, locked, string, tables
-from cudalock.projects.model import Declared, Edge, ProjectFile, Said
+from cudalock.projects.model import Declared, Edge, ProjectFile, StatedValue
 from cudalock.projects.syntax.pep508 import is_marker, is_name, is_specifier, parse
 from cudalock.projects.syntax.toml_file import TomlFile, as_list
 from cudalock.versions import canonical
@@ -35,10 +35,10 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
     )
 
 
-def _requires_python(file: TomlFile) -> Said | None:
+def _requires_python(file: TomlFile) -> StatedValue | None:
     """Return the range of the only target, if there is only one."""
     texts = [
-        Said(text["requires_python"], file.place((*key, "requires_python")))
+        StatedValue(text["requires_python"], file.place((*key, "requires_python")))
         for key, text in file.items("metadata", "targets")
         if isinstance(text, dict) and isinstance(text.get("requires_python"), str)
     ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.projects.locks.entries import files_of, hashes_of, locked, string, tables
-from cudalock.projects.model import Declared, Edge, LockedFile, ProjectFile, Said
+from cudalock.projects.model import Declared, Edge, LockedFile, ProjectFile, StatedValue
 from cudalock.projects.syntax.markers import extras_of
 from cudalock.projects.syntax.pep508 import is_marker
 from cudalock.projects.syntax.poetry import translate
@@ -56,10 +56,10 @@ def _forks(entries: Iterable[Declared]) -> tuple[str, ...]:
     return tuple(sorted(excluded | named)) if excluded else ()
 
 
-def _requires_python(file: TomlFile) -> Said | None:
+def _requires_python(file: TomlFile) -> StatedValue | None:
     stated = file.said("metadata", "python-versions")
     specifier = translate(stated.value) if stated else None
-    return Said(specifier, stated.place) if stated and specifier is not None else None
+    return StatedValue(specifier, stated.place) if stated and specifier is not None else None
 
 
 def _older_files(file: TomlFile) -> dict[str, tuple[LockedFile, ...]]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from cudalock.projects.model import Declared, Problem, ProjectFile, Said
+from cudalock.projects.model import Declared, FileProblem, ProjectFile, StatedValue
 from cudalock.projects.readers.requirements import Reader
 from cudalock.projects.syntax import conda as conda_versions
 from cudalock.projects.syntax.logical_lines import LogicalLine, logical_lines
@@ -56,11 +56,11 @@ class _Environment:
         self.text = text
         self.pip = Reader(text, False, nested)
         self.declared: list[Declared] = []
-        self.problems: list[Problem] = []
+        self.problems: list[FileProblem] = []
         self.platforms: list[str] = []
         self.channels: list[str] = []
-        self.requires_python: Said | None = None
-        self.python: Said | None = None
+        self.requires_python: StatedValue | None = None
+        self.python: StatedValue | None = None
 
     def read(self) -> None:
         try:
@@ -122,10 +122,10 @@ class _Environment:
     def _python(self, spec: conda_versions.Spec, place: Place) -> None:
         if not spec.specifier:
             return
-        self.requires_python = Said(spec.specifier, place)
+        self.requires_python = StatedValue(spec.specifier, place)
         # `python=3.11` was translated to `==3.11.*`; of a range nobody knows what conda takes.
         if spec.specifier.startswith("==") and "," not in spec.specifier:
-            self.python = Said(spec.specifier[2:].removesuffix(".*"), place)
+            self.python = StatedValue(spec.specifier[2:].removesuffix(".*"), place)
 
     def _pip(self, node: YamlNode) -> None:
         """A line of the pip section is a line of a requirements file."""
@@ -152,4 +152,4 @@ class _Environment:
         self.pip.problems += [problem._replace(place=place) for problem in inner.problems]
 
     def _problem(self, start: int, end: int, message: str) -> None:
-        self.problems.append(Problem(self.text.place(start, end), message))
+        self.problems.append(FileProblem(self.text.place(start, end), message))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cudalock.projects.model import (
     Declared,
     DeclaredIndex,
+    FileProblem,
     Option,
-    Problem,
     ProjectFile,
-    Said,
     Stage,
+    StatedValue,
 )
 from cudalock.projects.syntax import pip_command as install_command
 from cudalock.projects.syntax.shell import Branches, Word, commands
@@ -102,11 +102,11 @@ class _Dockerfile:
         self.arguments: dict[str, str] = {}
         self.stages: list[_Stage] = []
         self.names: dict[str, int] = {}
-        self.images: list[Said] = []
+        self.images: list[StatedValue] = []
         self.platforms: list[str] = []
         self.indexes: list[DeclaredIndex] = []
         self.options: list[Option] = []
-        self.problems: list[Problem] = []
+        self.problems: list[FileProblem] = []
         self.nested: list[ProjectFile] = []
 
     def read(self) -> None:
@@ -114,7 +114,7 @@ class _Dockerfile:
             if len(self.stages) == _MOST_STAGES and instruction.name == "FROM":
                 place = self.text.place(instruction.start, instruction.start)
                 message = f"what follows is not read: there are {_MOST_STAGES} stages already"
-                self.problems.append(Problem(place, message))
+                self.problems.append(FileProblem(place, message))
                 return
             if instruction.name == "FROM":
                 self._from(instruction)
@@ -185,7 +185,7 @@ class _Dockerfile:
         # A stage that starts from another inherits its environment variables.
         variables = dict(self.stages[parent].variables) if parent is not None else {}
         place = self.text.place(image.start, image.end)
-        own = Said(image.value, place) if image.known else None
+        own = StatedValue(image.value, place) if image.known else None
         inherited = self.stages[parent].begins.image if parent is not None else own
         self.stages.append(_Stage(name, parent, Stage(image.start, inherited), variables))
         if name is not None:
@@ -195,7 +195,7 @@ class _Dockerfile:
         self.platforms.append((of_docker(platform) or likeliest(LINUX)).flag)
         # `FROM $BASE` without a default depends on the command line of the build.
         if parent is None and image.known:
-            self.images.append(Said(image.value, place))
+            self.images.append(StatedValue(image.value, place))
 
     def _assign(self, instruction: Instruction) -> None:
         """`ARG NAME=value`, `ENV NAME=value ...` and the old `ENV NAME value`."""

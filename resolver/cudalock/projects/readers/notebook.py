@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
-from cudalock.projects.model import Declared, DeclaredIndex, Option, Place, Problem, ProjectFile
+from cudalock.projects.model import Declared, DeclaredIndex, FileProblem, Option, Place, ProjectFile
 from cudalock.projects.readers.requirements import Reader
 from cudalock.projects.syntax import pip_command
 from cudalock.projects.syntax.logical_lines import logical_lines
@@ -56,7 +56,7 @@ class _Notebook:
         self.indexes: list[DeclaredIndex] = []
         self.options: list[Option] = []
         self.notes: list[str] = []
-        self.problems: list[Problem] = []
+        self.problems: list[FileProblem] = []
         self.nested: list[ProjectFile] = []
         self.written: dict[str, tuple[SourceCell, int]] = {}
         """files that cells write: the cell, and where in it the content begins"""
@@ -65,7 +65,7 @@ class _Notebook:
         try:
             read_notebook(self.text.text.encode("utf-8", "replace"))
         except ValueError as error:
-            self.problems.append(Problem(self.text.place(0, 0), str(error)))
+            self.problems.append(FileProblem(self.text.place(0, 0), str(error)))
             return
         # Files first: a cell may install from one that a later cell writes, when run again.
         cells = source_cells(self.text.text)
@@ -120,7 +120,7 @@ class _Notebook:
         cell: SourceCell,
         declared: Iterable[Declared],
         indexes: Iterable[DeclaredIndex],
-        problems: Iterable[Problem],
+        problems: Iterable[FileProblem],
     ) -> None:
         self.declared += [self._placed(cell, found) for found in declared]
         self.indexes += [index._replace(place=self._place(cell, index.place)) for index in indexes]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from cudalock.projects.model import Declared, ProjectFile, Said
+from cudalock.projects.model import Declared, ProjectFile, StatedValue
 from cudalock.projects.syntax.package_list import ListedPackage, packages
 from cudalock.projects.syntax.pep508 import is_specifier
 from cudalock.targets.platforms import of_conda_subdir, of_text
@@ -59,14 +59,14 @@ def _declared(listed: list[ListedPackage], text: Text) -> Iterator[Declared]:
         )
 
 
-def _python(listed: list[ListedPackage], text: Text) -> Said | None:
+def _python(listed: list[ListedPackage], text: Text) -> StatedValue | None:
     if match := _PYTHON.search(text.text):
-        return Said(match[1], text.place(*match.span(1)))
+        return StatedValue(match[1], text.place(*match.span(1)))
     python = next((package for package in listed if canonical(package.name) == "python"), None)
     if python is None:
         return None
     minor = ".".join(python.version.split(".")[:2])
-    return Said(minor, text.place(python.start, python.end))
+    return StatedValue(minor, text.place(python.start, python.end))
 
 
 def _platforms(text: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock.projects.model import Declared, DeclaredIndex, ProjectFile, Said
+from cudalock.projects.model import Declared, DeclaredIndex, ProjectFile, StatedValue
 from cudalock.projects.syntax import conda as conda_versions
 from cudalock.projects.syntax.pep508 import is_name, is_specifier
 from cudalock.projects.syntax.toml_file import TomlFile, as_list
@@ -175,7 +175,7 @@ def _pypi(
     )
 
 
-def pythons(file: TomlFile, root: tuple[str, ...]) -> tuple[Said | None, Said | None]:
+def pythons(file: TomlFile, root: tuple[str, ...]) -> tuple[StatedValue | None, StatedValue | None]:
     """Return the range of Python that the file states, and the version if it is one."""
     spec = file.table(*root, "dependencies").get(_PYTHON)
     key: Key = (*root, "dependencies", _PYTHON)
@@ -188,7 +188,7 @@ def pythons(file: TomlFile, root: tuple[str, ...]) -> tuple[Said | None, Said | 
     place = file.place(key)
     single = parsed.specifier.startswith("==") and "," not in parsed.specifier
     version = parsed.specifier[2:].removesuffix(".*")
-    return Said(parsed.specifier, place), Said(version, place) if single else None
+    return StatedValue(parsed.specifier, place), StatedValue(version, place) if single else None
 
 
 def channels(file: TomlFile, root: tuple[str, ...]) -> Iterator[str]:

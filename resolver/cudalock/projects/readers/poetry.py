@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock.projects.model import Declared, DeclaredIndex, Said, Source
-from cudalock.projects.syntax.markers import can_hold, extras_of, with_extras
+from cudalock.projects.model import Declared, DeclaredIndex, Source, StatedValue
+from cudalock.projects.syntax.markers import both, can_hold, extras_of, with_extras
 from cudalock.projects.syntax.pep508 import is_marker, is_name
 from cudalock.projects.syntax.poetry import python_marker, translate
 from cudalock.projects.syntax.toml_file import as_list
@@ -32,7 +32,7 @@ def declared(file: TomlFile, known: list[Declared]) -> list[Declared]:
     """The entries of every group. An entry of `[project]` (`known`) only gets its sources and
     markers from here, as in Poetry."""
     extras = _extras(file)
-    urls = {each.name: each.url for each in indexes(file)}
+    urls = {index.name: index.url for index in indexes(file)}
     requirements = list(_table(file, (*_POETRY, "dependencies"), None, extras, urls))
     added: dict[str, list[Declared]] = {}
     for requirement in requirements:
@@ -43,10 +43,14 @@ def declared(file: TomlFile, known: list[Declared]) -> list[Declared]:
         requirements += _table(file, key, f"group:{canonical(group)}", {}, urls)
     if not file.table(*_POETRY):
         return known
-    result = [each for entry in known for each in _enriched(entry, added.get(entry.name, ()))]
-    names = {each.name for each in known}
-    result += [each for each in requirements if each.name not in names]
-    return [part for each in result for part in _by_extra(each, extras)]
+    result = [
+        requirement
+        for stated in known
+        for requirement in _enriched(stated, added.get(stated.name, ()))
+    ]
+    names = {requirement.name for requirement in known}
+    result += [requirement for requirement in requirements if requirement.name not in names]
+    return [part for requirement in result for part in _by_extra(requirement, extras)]
 
 
 def _enriched(known: Declared, entries: Sequence[Declared]) -> list[Declared]:
@@ -55,20 +59,15 @@ def _enriched(known: Declared, entries: Sequence[Declared]) -> list[Declared]:
 
     Since Poetry 2 requirements are in `[project]`, and entries of the same name only add to them.
     """
+    # Entries are of Poetry's main group: those of a group stand in its own table.
     if (known.group or "").startswith("group:"):
         return [known]
-    both = [
-        replace(known, index=each.index or known.index, marker=_both(known.marker, each.marker))
-        for each in entries
+    enriched = [
+        replace(known, index=entry.index or known.index, marker=both(known.marker, entry.marker))
+        for entry in entries
     ]
     # With no entry that may count Poetry takes the requirement as it stands.
-    return [each for each in both if _may_count(each)] or [known]
-
-
-def _both(one: str | None, other: str | None) -> str | None:
-    if one is None or other is None or one == other:
-        return one or other
-    return " and ".join(f"({text})" if " or " in text else text for text in (one, other))
+    return [entry for entry in enriched if _may_count(entry)] or [known]
 
 
 def _may_count(requirement: Declared) -> bool:
@@ -89,11 +88,18 @@ def _by_extra(requirement: Declared, extras: Mapping[str, Sequence[str]]) -> Ite
     elif group is None and with_extras(marker, frozenset()) is not None:
         yield requirement
     else:
-        named: Sequence[str] = sorted(extras_of(marker)) if group is None else [own]
+        is_grouped = group is not None and not group.startswith(_EXTRA)
+        named: Sequence[str] = [own]
+        if group is None or is_grouped:
+            named = sorted(extras_of(marker))
         for extra in listing if own in listing else named:
             left = with_extras(marker, frozenset({extra}))
             if left is not None:
-                yield replace(requirement, marker=left or None, group=f"{_EXTRA}{extra}")
+                # A group is requested beside its extra: `--with gpu --extras gpu`.
+                place = group if is_grouped else f"{_EXTRA}{extra}"
+                yield replace(requirement, marker=left or None, group=place)
+                if is_grouped:
+                    return
 
 
 def sources(file: TomlFile) -> Iterator[Source]:
@@ -104,6 +110,7 @@ def sources(file: TomlFile) -> Iterator[Source]:
             if not isinstance(marker, str) or not is_marker(marker) or not is_name(name):
                 continue
             source = table.get("source")
+            # Without one it is the package index's, as everything is that no source is for.
             if not isinstance(source, str):
                 continue
             for extra in sorted(extras_of(marker)):
@@ -135,11 +142,12 @@ def conflicts(file: TomlFile) -> Iterator[frozenset[str]]:
     for pair in sorted(pairs, key=sorted):
         if any(pair <= members for members in found):
             continue
-        members = set(pair)
+        joined = set(pair)
+        # As large a set as there is: three lines are one conflict, as uv's table has it.
         for other in sorted({name for each in pairs for name in each}):
-            if all(frozenset({other, member}) in pairs for member in members - {other}):
-                members.add(other)
-        found.append(frozenset(members))
+            if all(frozenset({other, member}) in pairs for member in joined - {other}):
+                joined.add(other)
+        found.append(frozenset(joined))
     for members in found:
         yield frozenset(f"{_EXTRA}{name}" for name in members)
 
@@ -151,7 +159,7 @@ def _excludes(marker: str, one: str, other: str) -> bool:
     return alone is not None and both is None and with_extras(marker, frozenset()) is None
 
 
-def requires_python(file: TomlFile) -> Said | None:
+def requires_python(file: TomlFile) -> StatedValue | None:
     """The range of `python`, as a specifier."""
     key: tuple[str, ...] = (*_POETRY, "dependencies", "python")
     python = file.table(*_POETRY, "dependencies").get("python")
@@ -163,7 +171,7 @@ def requires_python(file: TomlFile) -> Said | None:
     if specifier is None:
         file.problem(key, f"unsupported version range `{python}`")
         return None
-    return Said(specifier, file.place(key))
+    return StatedValue(specifier, file.place(key))
 
 
 def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cudalock.projects.model import Declared, ProjectFile, Said
+from cudalock.projects.model import Declared, ProjectFile, StatedValue
 from cudalock.projects.readers import pdm as pdm_tables
 from cudalock.projects.readers import pixi as pixi_tables
 from cudalock.projects.readers import poetry as poetry_tables
@@ -169,12 +169,14 @@ def _included(group: str, includes: dict[str, set[str]]) -> set[str]:
     return reached
 
 
-def _targets(file: TomlFile) -> tuple[Said, ...]:
+def _targets(file: TomlFile) -> tuple[StatedValue, ...]:
     key = ("tool", "cudalock", "targets")
     # One target may be written without a list.
     if isinstance(file.table(*key[:-1]).get("targets"), str):
         single = file.said(*key)
         return (single,) if single else ()
     return tuple(
-        Said(text, file.place(place)) for place, text in file.items(*key) if isinstance(text, str)
+        StatedValue(text, file.place(place))
+        for place, text in file.items(*key)
+        if isinstance(text, str)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from cudalock.projects.model import ProjectFile, Said
+from cudalock.projects.model import ProjectFile, StatedValue
 
 if TYPE_CHECKING:
     from cudalock.projects.model import Encoding
@@ -21,5 +21,5 @@ _VERSION: Final = re.compile(
 def read(text: Text, encoding: Encoding) -> ProjectFile:
     """The first version of CPython that the file names: pyenv runs `python` with the first."""
     match = _VERSION.search(text.text)
-    python = Said(match[1], text.place(*match.span(1))) if match else None
+    python = StatedValue(match[1], text.place(*match.span(1))) if match else None
     return ProjectFile(text.name, "python-version", text.text, encoding, python=python)

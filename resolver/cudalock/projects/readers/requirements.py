@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.projects.model import Declared, DeclaredIndex, Option, Problem, ProjectFile
+from cudalock.projects.model import Declared, DeclaredIndex, FileProblem, Option, ProjectFile
 from cudalock.projects.syntax.logical_lines import LogicalLine, logical_lines, words
 from cudalock.projects.syntax.pep508 import is_marker, is_name, parse
+from cudalock.records import replace
 from cudalock.targets.tags import parse_wheel_name
 from cudalock.urls import file_of
 from cudalock.versions import canonical
@@ -91,7 +91,7 @@ class Reader:
         self.declared: list[Declared] = []
         self.indexes: list[DeclaredIndex] = []
         self.options: list[Option] = []
-        self.problems: list[Problem] = []
+        self.problems: list[FileProblem] = []
         self.nested: list[ProjectFile] = []
         self.no_index = False
 
@@ -133,12 +133,12 @@ class Reader:
             )
             if requirement.marker is None or is_marker(requirement.marker):
                 return requirement
-            self.problems.append(Problem(place, f"invalid marker `{requirement.marker}`"))
+            self.problems.append(FileProblem(place, f"invalid marker `{requirement.marker}`"))
             return None
         parsed = parse(expanded)
         if parsed.problem is not None:
             self.problems.append(
-                Problem(
+                FileProblem(
                     place, f"invalid requirement `{text}`: {parsed.problem}", is_requirement=True
                 )
             )
@@ -169,7 +169,7 @@ class Reader:
         if stray is not None:
             place = self.text.place(*line.span(stray[1], stray[2]))
             self.options.append(Option(stray[0], None, place))
-            self.problems.append(Problem(place, f"unknown option `{stray[0]}`"))
+            self.problems.append(FileProblem(place, f"unknown option `{stray[0]}`"))
         for option in options:
             self.option(option, line)
 
@@ -211,7 +211,7 @@ class Reader:
             self.nested.append(file)
 
     def _problem(self, line: LogicalLine, start: int, end: int, message: str) -> None:
-        self.problems.append(Problem(self.text.place(*line.span(start, end)), message))
+        self.problems.append(FileProblem(self.text.place(*line.span(start, end)), message))
 
 
 def read(

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cudalock.projects.model import Declared, Problem, ProjectFile, Said
+from cudalock.projects.model import Declared, FileProblem, ProjectFile, StatedValue
 from cudalock.projects.syntax.pep508 import entry, is_specifier, parse
 from cudalock.versions import canonical
 
@@ -35,15 +35,15 @@ class _Field(NamedTuple):
 def read(text: Text, encoding: Encoding) -> ProjectFile:
     """Read the file. What setuptools takes from other files is in `dynamic`."""
     declared: list[Declared] = []
-    problems: list[Problem] = []
-    python: Said | None = None
+    problems: list[FileProblem] = []
+    python: StatedValue | None = None
     dynamic: list[str] = []
     notes: list[str] = []
     name: str | None = None
     for field in _fields(text.text):
         place = text.place(field.start, field.start + len(field.text))
         if (field.section, field.key) == (_OPTIONS, "python_requires"):
-            python = Said(field.text, place) if is_specifier(field.text) else python
+            python = StatedValue(field.text, place) if is_specifier(field.text) else python
         elif (field.section, field.key) == ("metadata", "name"):
             name = canonical(field.text)
         elif (group := _group(field)) is None:
@@ -76,7 +76,7 @@ def _group(field: _Field) -> str | None:
     return f"extra:{canonical(field.key)}" if field.section == _EXTRAS else None
 
 
-def _requirements(text: Text, field: _Field, problems: list[Problem]) -> Iterator[Declared]:
+def _requirements(text: Text, field: _Field, problems: list[FileProblem]) -> Iterator[Declared]:
     """Yield the requirements of a line. setuptools reads a value of one line as a list with
     semicolons."""
     position = field.start
@@ -90,7 +90,9 @@ def _requirements(text: Text, field: _Field, problems: list[Problem]) -> Iterato
         place = text.place(start, start + len(text_part))
         parsed = parse(text_part)
         if parsed.problem is not None:
-            problems.append(Problem(place, f"invalid requirement `{text_part}`: {parsed.problem}"))
+            problems.append(
+                FileProblem(place, f"invalid requirement `{text_part}`: {parsed.problem}")
+            )
             continue
         where = text.place(start + parsed.version[0], start + parsed.version[1])
         yield entry(parsed, text_part, place, where, text.ignored(start, start + len(text_part)))

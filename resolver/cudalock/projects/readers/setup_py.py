@@ -6,7 +6,7 @@ import ast
 import warnings
 from typing import TYPE_CHECKING, Final
 
-from cudalock.projects.model import Declared, Problem, ProjectFile, Said
+from cudalock.projects.model import Declared, FileProblem, ProjectFile, StatedValue
 from cudalock.projects.syntax.pep508 import entry, is_specifier, parse
 from cudalock.versions import canonical
 
@@ -22,12 +22,12 @@ _COMPUTED: Final = "is computed in part, and nothing of a repository is run"
 def read(text: Text, encoding: Encoding) -> ProjectFile:
     """Read the file's literals. Names of fields that it computes are in `dynamic`."""
     module = _parse(text)
-    if isinstance(module, Problem):
+    if isinstance(module, FileProblem):
         return ProjectFile(text.name, "setup-py", text.text, encoding, problems=(module,))
     return _Setup(text, module).read(encoding)
 
 
-def _parse(text: Text) -> ast.Module | Problem:
+def _parse(text: Text) -> ast.Module | FileProblem:
     try:
         # Old files have `"\d"` and `is "x"`, of which the parser warns on standard error.
         with warnings.catch_warnings():
@@ -35,10 +35,10 @@ def _parse(text: Text) -> ast.Module | Problem:
             return ast.parse(text.text)
     except SyntaxError as error:
         start = text.offset(error.lineno or 1, error.offset or 1)
-        return Problem(text.place(start, start), f"this is not Python: {error.msg}")
+        return FileProblem(text.place(start, start), f"this is not Python: {error.msg}")
     # A NUL is a ValueError, brackets nested too deeply one of the others, depending on the Python.
     except (ValueError, RecursionError, MemoryError):
-        return Problem(text.place(0, 0), "this is not Python that can be read")
+        return FileProblem(text.place(0, 0), "this is not Python that can be read")
 
 
 class _Setup:
@@ -48,7 +48,7 @@ class _Setup:
     def __init__(self, text: Text, module: ast.Module) -> None:
         self.text = text
         self.values: dict[str, ast.expr] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[FileProblem] = []
         self.computed: list[str] = []
         self.call: ast.Call | None = None
         for statement in module.body:
@@ -107,10 +107,10 @@ class _Setup:
             node = self.values[node.id]
         return node
 
-    def _string(self, node: ast.expr | None) -> Said | None:
+    def _string(self, node: ast.expr | None) -> StatedValue | None:
         node = self._resolved(node)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return Said(node.value, self.text.place(*self._span(node, node.value)))
+            return StatedValue(node.value, self.text.place(*self._span(node, node.value)))
         return None
 
     def _requirements(
@@ -154,7 +154,7 @@ class _Setup:
             parsed = parse(text)
             if parsed.problem is not None:
                 message = f"invalid requirement `{text}`: {parsed.problem}"
-                self.problems.append(Problem(place, message))
+                self.problems.append(FileProblem(place, message))
                 continue
             where = self.text.place(first + parsed.version[0], first + parsed.version[1])
             written = self.text.text[place.start : place.end]

@@ -61,6 +61,14 @@ def _matching_environments(
     return environments if any(name in marker for name in environments[0]) else [{}]
 
 
+def both(one: str | None, other: str | None) -> str | None:
+    """Return the marker that holds where both do; None is one that always holds."""
+    if one is None or other is None or one == other:
+        return one or other
+    # `and` binds tighter than `or`.
+    return " and ".join(f"({text})" if " or " in text else text for text in (one, other))
+
+
 # -- extras -------------------------------------------------------------------------------------
 
 
@@ -85,6 +93,7 @@ def with_extras(marker: str, extras: frozenset[str]) -> str | None:
 
     `extra == 'cpu' and extra != 'cuda' and sys_platform == 'linux'` with `cpu` is the last part.
     """
+    # packaging evaluates a marker as a whole, and gives away no tree of it.
     tokens = [token for token in _TOKEN.findall(marker) if token.strip()]
     try:
         part = _either(tokens, extras)
@@ -100,6 +109,7 @@ def _either(tokens: list[str], extras: Collection[str]) -> _Part:
     while tokens and tokens[0] == "or":
         tokens.pop(0)
         parts.append(_both(tokens, extras))
+    # What is always true is the whole of an `or`, and no part of an `and`.
     if any(not part.text and part.is_true for part in parts):
         return _Part("")
     texts = [part.text for part in parts if part.text]
@@ -143,4 +153,4 @@ def _name(match: re.Match[str]) -> str:
     return str(match["name"] if match["name"] is not None else match["name2"])
 
 
-__all__ = ["can_hold", "extras_of", "with_extras"]
+__all__ = ["both", "can_hold", "extras_of", "with_extras"]

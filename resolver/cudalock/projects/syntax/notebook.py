@@ -7,6 +7,8 @@ import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cudalock.text import read_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -78,9 +80,9 @@ def read_notebook(content: bytes) -> Notebook:
     """Read the code cells. Raises ValueError, with a sentence, for an invalid notebook."""
     try:
         # Windows' editors write a byte order mark, which json refuses.
-        document = json.loads(content.decode("utf-8-sig"))
+        document = read_json(content.decode("utf-8-sig"))
         sources = list(_sources(document))
-    except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
+    except (ValueError, AttributeError, TypeError, KeyError):
         raise ValueError("cannot read this notebook") from None
     cells, commands = [], []
     for number, source in sources:

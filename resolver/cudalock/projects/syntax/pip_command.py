@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from cudalock.projects.model import Declared, DeclaredIndex, Option, Problem, ProjectFile
+from cudalock.projects.model import Declared, DeclaredIndex, FileProblem, Option, ProjectFile
 from cudalock.projects.readers.requirements import Reader, is_address
 from cudalock.projects.syntax.logical_lines import LogicalLine
 
@@ -56,17 +56,17 @@ _NOT_RUN: Final = {"echo", "printf"}
 
 
 @dataclass(slots=True)
-class Installed:
+class PipInstall:
     """The requirements, indexes and options of one command."""
 
     declared: list[Declared] = field(default_factory=list)
     indexes: list[DeclaredIndex] = field(default_factory=list)
     options: list[Option] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[FileProblem] = field(default_factory=list)
     nested: list[ProjectFile] = field(default_factory=list)
 
 
-def read(words: list[Word], text: Text, nested: Nested | None = None) -> Installed | None:
+def read(words: list[Word], text: Text, nested: Nested | None = None) -> PipInstall | None:
     """Read a command; None for one that is not `pip install`.
 
     An index that replaces the package index serves this command alone, so its entries get it.
@@ -99,7 +99,7 @@ class _Command:
         self.text = text
         self.nested_reader = nested
         self.reader = Reader(text, False)
-        self.installed = Installed()
+        self.installed = PipInstall()
 
     def read(self, words: list[Word]) -> None:
         waiting: str | None = None
@@ -170,7 +170,7 @@ class _Command:
                 replace(requirement, text=written, place=place, version_place=None)
             )
 
-    def result(self) -> Installed:
+    def result(self) -> PipInstall:
         # Only the last counts for pip; explicit, since the other commands of the file do not use
         # it.
         own = [index for index in self.installed.indexes if index.kind == "index-url"]

@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from typing import Final
 
-from cudalock.projects.model import EVERY_CODE, Encoding, Place, Problem
+from cudalock.projects.model import EVERY_CODE, Encoding, FileProblem, Place
 
 # The marks of UTF-32 first: that of UTF-16 is how the one of UTF-32 begins.
 _BOMS: Final = (
@@ -77,7 +77,7 @@ class Text:
         return by_line
 
 
-def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]]:
+def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[FileProblem]]:
     """Decode a file, and note how to encode it again.
 
     A byte order mark and, as in Python, a `coding:` comment count. Text that is not in the encoding
@@ -100,12 +100,12 @@ def read_bytes(content: bytes, name: str) -> tuple[Text, Encoding, list[Problem]
     decoded = Text(name, text)
     problems = []
     if problem is not None:
-        problems.append(Problem(decoded.place(start, start + 1), problem, is_encoding=True))
+        problems.append(FileProblem(decoded.place(start, start + 1), problem, is_encoding=True))
     # NUL is valid UTF-8, and in no file that people write: this is a binary file.
     elif "\0" in text:
         start = text.index("\0")
         problems.append(
-            Problem(decoded.place(start, start + 1), "this is not text", is_encoding=True)
+            FileProblem(decoded.place(start, start + 1), "this is not text", is_encoding=True)
         )
     return decoded, Encoding(codec, bom), problems
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cudalock import toml
-from cudalock.projects.model import Declared, Place, Problem, Said
+from cudalock.projects.model import Declared, FileProblem, Place, StatedValue
 from cudalock.projects.syntax.pep508 import entry, is_marker, is_specifier, parse
 from cudalock.projects.syntax.toml import Node, Places, TooDeep
 
@@ -21,7 +21,7 @@ class TomlFile:
 
     def __init__(self, text: Text) -> None:
         self.text = text
-        self.problems: list[Problem] = []
+        self.problems: list[FileProblem] = []
         self.places: Places
         self.data: dict[str, Any] = self._load()
 
@@ -35,7 +35,7 @@ class TomlFile:
         except ValueError as error:
             # int() refuses more than 4,300 digits with a ValueError that is no TOMLDecodeError.
             message = str(error)
-        self.problems.append(Problem(self.text.place(0, 0), f"this is not TOML: {message}"))
+        self.problems.append(FileProblem(self.text.place(0, 0), f"this is not TOML: {message}"))
         return {}
 
     # -- values -----------------------------------------------------------------------------------
@@ -73,12 +73,12 @@ class TomlFile:
         self.problem(key, "expected a string")
         return None
 
-    def said(self, *key: str | int) -> Said | None:
+    def said(self, *key: str | int) -> StatedValue | None:
         """The string at a path with its place."""
         text = self.string(*key)
-        return None if text is None else Said(text, self.place(key))
+        return None if text is None else StatedValue(text, self.place(key))
 
-    def range(self, *key: str) -> Said | None:
+    def range(self, *key: str) -> StatedValue | None:
         """Return the PEP 440 range at a path; None, with a problem, for an invalid one."""
         stated = self.said(*key)
         if stated is not None and not is_specifier(stated.value):
@@ -111,7 +111,7 @@ class TomlFile:
     def problem(self, key: Key, message: str) -> None:
         """Note what is wrong with a value."""
         name = ".".join(str(part) for part in key)
-        self.problems.append(Problem(self.place(key), f"{name}: {message}"))
+        self.problems.append(FileProblem(self.place(key), f"{name}: {message}"))
 
     # -- requirements -----------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class TomlFile:
         )
         return [requirement for requirement in requirements if requirement is not None]
 
-    def markers(self, *key: str) -> tuple[Said, ...]:
+    def markers(self, *key: str) -> tuple[StatedValue, ...]:
         """The markers at a path, a string or a list of them."""
         value = self.table(*key[:-1]).get(key[-1])
         keys = [key] if isinstance(value, str) else [path for path, _ in self.items(*key)]
@@ -157,7 +157,7 @@ class TomlFile:
             for part in path:
                 text = text[part]
             if isinstance(text, str) and is_marker(text):
-                markers.append(Said(text, place))
+                markers.append(StatedValue(text, place))
             else:
                 self.problem(path, f"invalid marker `{text}`")
         return tuple(markers)
