@@ -127,7 +127,7 @@ def changed(by_release: Mapping[str, Modules]) -> dict[str, dict[str, list[int]]
     table: dict[str, dict[str, list[int]]] = {}
     for module in sorted({module for modules in by_release.values() for module in modules}):
         there = [position for position, r in enumerate(releases) if module in by_release[r]]
-        rows = {"": _edges(there, len(releases))} if len(there) < len(releases) else {}
+        rows = {"": edges_of(there, len(releases))} if len(there) < len(releases) else {}
         if not _is_public(module):
             if rows and module.count(".") < DEPTH:
                 table[module] = rows
@@ -136,7 +136,7 @@ def changed(by_release: Mapping[str, Modules]) -> dict[str, dict[str, list[int]]
         for name in sorted(every):
             has = [p for p in there if name in by_release[releases[p]][module]]
             if has != there and not name.startswith("__"):
-                rows[name] = _edges(has, len(releases))
+                rows[name] = edges_of(has, len(releases))
         if rows:
             table[module] = rows
     return table
@@ -148,7 +148,7 @@ def _is_public(module: str) -> bool:
     return len(parts) <= DEPTH and not any(part.startswith("_") for part in parts)
 
 
-def _edges(positions: list[int], count: int) -> list[int]:
+def edges_of(positions: list[int], count: int) -> list[int]:
     edges: list[int] = []
     for position in positions:
         if edges and edges[-1] == position:

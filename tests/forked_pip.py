@@ -13,7 +13,7 @@ import threading
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,6 @@ def run_pip(
             check=False,
         )
     with _LOCK, TemporaryDirectory() as scratch:
-        orders, answers = _server()
         files = [Path(scratch) / name for name in ("out", "err")]
         for file in files:
             file.touch()
@@ -70,25 +69,35 @@ def run_pip(
             "environment": dict(environment),
             "files": list(map(str, files)),
         }
-        print(json.dumps(order), file=orders, flush=True)
-        status = int(answers.readline())
+        status = _ask(json.dumps(order))
         said = [file.read_text(encoding="utf-8") for file in files]
     return subprocess.CompletedProcess(command, status, *said)
 
 
+def _ask(order: str) -> int:
+    """The exit status of a run."""
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    try:
+        print(order, file=server.stdin, flush=True)
+        return int(server.stdout.readline())
+    except BaseException:
+        # A test's limit, say: what the server says later is no answer to the next order.
+        _server.cache_clear()
+        _stop(server)
+        raise
+
+
 @cache
-def _server() -> tuple[IO[str], IO[str]]:
-    """Where orders go, and where exit statuses come from."""
+def _server() -> subprocess.Popen[str]:
     server = subprocess.Popen(
         [sys.executable, "-c", _SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert server.stdin is not None
-    assert server.stdout is not None
+    atexit.register(_stop, server)
+    return server
 
-    def stop() -> None:
-        with server:
-            assert server.stdin is not None
-            server.stdin.close()
 
-    atexit.register(stop)
-    return server.stdin, server.stdout
+def _stop(server: subprocess.Popen[str]) -> None:
+    with server:
+        server.kill()

@@ -174,6 +174,12 @@ def test_the_site_is_published_from_main_alone() -> None:
     assert deploy["needs"] == "build"
     assert "github.ref == 'refs/heads/main'" in deploy["if"]
     assert steps(build)[-1].startswith("python -m web.build -o site")
+    # Page, static pages, API and documentation: all of its steps, and what they need.
+    assert "--only" not in steps(build)[-1]
+    assert "[docs,test,web]" in steps(build)[0]
+    assert "npm ci --ignore-scripts --prefix web" in steps(build)[0]
+    assert build["steps"][-1]["with"] == {"path": "site"}
+    assert "pull_request" in workflow[True]
     # A missing browser is a failure there, and no skip.
     assert "CUDALOCK_WEB=1 pytest tests/web" in steps(build)
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cudalock.conflicts.core import Conflict
+from cudalock.conflicts.core import Conflict, Core
 from cudalock.conflicts.explanation import Explanation
 from cudalock.conflicts.step import fact_of
 from cudalock.conflicts.suggestions import suggest
@@ -61,7 +61,7 @@ def answer(goal: Goal, target: Target, data: Matrix) -> Resolution | NoSolution:
 # -- what must hold of a no -----------------------------------------------------------------------
 
 
-def check_cores(goal: Goal, target: Target, data: Matrix) -> None:
+def check_cores(goal: Goal, target: Target, data: Matrix) -> list[Core]:
     """Each core is impossible, and possible without any one of its elements."""
     conflict = Conflict(Problem(goal, target, ClosedUniverse(data), wide=True))
     assert not conflict.is_possible(conflict.elements)
@@ -73,11 +73,11 @@ def check_cores(goal: Goal, target: Target, data: Matrix) -> None:
         for element in core.elements:
             rest = [each for each in core.elements if each != element]
             assert conflict.is_possible(rest), f"{core.elements} does not need {element}"
+    return cores
 
 
-def check_suggestions(goal: Goal, target: Target, data: Matrix) -> None:
+def check_suggestions(goal: Goal, target: Target, data: Matrix, cores: list[Core]) -> None:
     """Each suggestion solves, and asks something else than the goal did."""
-    cores = Conflict(Problem(goal, target, ClosedUniverse(data), wide=True)).cores()
     suggestions = suggest(goal, target, ClosedUniverse(data), cores)
     assert len(suggestions) <= 3
     for each in suggestions:
@@ -118,8 +118,7 @@ def facts_in_force(facts: Book, goal: Goal, target: Target) -> Iterator[str]:
 def test_a_no_of_the_real_matrix(goal: Goal, target: Target) -> None:
     found = answer(goal, target, matrix())
     if isinstance(found, NoSolution):
-        check_cores(goal, target, matrix())
-        check_suggestions(goal, target, matrix())
+        check_suggestions(goal, target, matrix(), check_cores(goal, target, matrix()))
         check_explanation(found, goal, target, book())
     else:
         conflict = Conflict(Problem(goal, target, ClosedUniverse(matrix()), wide=True))
@@ -153,8 +152,7 @@ WINDOWS = LINUX.on_platform("windows-x86_64")
 def test_a_well_known_no(goal: Goal, target: Target) -> None:
     found = answer(goal, target, matrix())
     assert isinstance(found, NoSolution)
-    check_cores(goal, target, matrix())
-    check_suggestions(goal, target, matrix())
+    check_suggestions(goal, target, matrix(), check_cores(goal, target, matrix()))
     check_explanation(found, goal, target, book())
 
 
@@ -413,8 +411,7 @@ def test_the_engine_agrees_with_trying_everything(invented: Invented) -> None:
         best = brute_force(facts, goal, target)
         if isinstance(found, NoSolution):
             assert best is None, f"no answer, but there is one that costs {best}"
-            check_cores(goal, target, data)
-            check_suggestions(goal, target, data)
+            check_suggestions(goal, target, data, check_cores(goal, target, data))
             check_explanation(found, goal, target, facts)
             return
         choices = choices_of(from_resolution(found, command=""))

@@ -352,6 +352,31 @@ def test_what_contradicts_the_lines(old: str, new: str, says: str, written: Path
     assert written.read_text("utf-8") == text
 
 
+MAIN_TABLE = "[tool.poetry.dependencies]\nnumpy = '^2'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (OLD, "tool.poetry: lines need the [project] table that Poetry 2 reads"),
+        ("[project]\nname='a'\nversion='0'\n" + MAIN_TABLE, "numpy: beside extras of [project]"),
+        (
+            "[project]\nname='a'\nversion='0'\ndependencies=[]\n"
+            "[tool.poetry.dependencies]\n[tool.poetry.extras]\nx=['numpy']\n",
+            "tool.poetry.extras: the lines are extras of [project]",
+        ),
+    ],
+)
+def test_a_project_that_poetry_would_read_otherwise(text: str, says: str, written: Path) -> None:
+    """Extras in [project] would silence what Poetry's own tables have."""
+    written.write_text(text, encoding="utf-8", newline="\n")
+    words = f"solve --torch 2.9 --cuda cpu --cuda 12.6 {LINUX} -o pyproject.toml"
+    status, _, errors = run(words)
+    assert status == 2
+    assert says in errors
+    assert written.read_text("utf-8") == text
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

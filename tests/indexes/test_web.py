@@ -394,8 +394,8 @@ DRIPPING = {
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "BEGIN", 0.5)
-    monkeypatch.setattr(transport, "PATIENCE", 0.5)
+    monkeypatch.setattr(transport, "BEGIN", 0.2)
+    monkeypatch.setattr(transport, "PATIENCE", 0.2)
 
 
 @pytest.mark.parametrize("kind", DRIPPING)
@@ -410,7 +410,7 @@ def test_a_server_that_sends_a_little_for_ever_is_left(
         web.get(server.url, extensions=extensions)
     server.close()
     assert server.requests == 1
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_a_server_that_did_not_answer_is_not_waited_for_again(impatient: None) -> None:
@@ -459,7 +459,7 @@ def test_a_command_ends_though_its_index_does_not(
     result = CliRunner().invoke(main, [*words, server.url])
     server.close()
     assert result.exit_code == 3, result.output
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_a_download_is_tried_again_after_a_silence(
@@ -657,6 +657,6 @@ def test_ctrl_c_does_not_wait_for_a_silent_server(tmp_path: Path) -> None:
                 finally:
                     process.kill()
         assert process.returncode == 130
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
         assert b"Traceback" not in said
     assert list((tmp_path / "data" / "matrix").iterdir()) == []

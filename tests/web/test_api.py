@@ -16,8 +16,9 @@ from referencing import Registry, Resource
 from cudalock.cli import main
 from cudalock.matrix.matrix import Matrix as LoadedMatrix
 from cudalock.text import json_text
+from tests.paths import ROOT
 from web import api
-from web.api.documents import documents
+from web.api.documents import _wheels, documents
 from web.api.openapi import KINDS, openapi, schemas
 
 if TYPE_CHECKING:
@@ -114,6 +115,24 @@ def test_a_lock_is_that_of_the_command(found: dict[str, Any]) -> None:
     words = [*lock["command"].split()[1:], "--offline", "--json"]
     printed = CliRunner().invoke(main, words)
     assert json.loads(printed.stdout)["pins"] == lock["pins"]
+
+
+def test_the_program_of_the_documentation_runs(
+    matrix: Matrix, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL)
+    project = matrix.project("flash-attn")
+    assert project is not None
+    folder = tmp_path / api.ROOT / "wheels"
+    folder.mkdir(parents=True)
+    document = _wheels(matrix, project.name, list(project))
+    (folder / "flash-attn.json").write_text(json_text(document), encoding="utf-8")
+    exec(
+        compile(block.replace("https://cudalock.example", tmp_path.as_uri()), "api.md", "exec"), {}
+    )
+    printed = capsys.readouterr().out.splitlines()
+    assert printed
+    assert all(re.search(r"torch2\.8.*cp311-cp311-win_amd64\.whl", line) for line in printed)
 
 
 def test_renovate_reads_the_releases(found: dict[str, Any], matrix: Matrix) -> None:

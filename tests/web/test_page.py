@@ -158,6 +158,9 @@ def test_without_scripts_there_is_an_answer_and_a_table(visit: Opener) -> None:
     assert made.text("#command").startswith("cudalock solve --torch latest")
     assert made.page.locator(".tables tbody tr").count() > 10
     assert "Without JavaScript" in made.text("noscript")
+    # What only scripts would answer is not offered.
+    for selector in ("#form", "#words", "#tab-check", "[data-copy=link]"):
+        assert not made.page.is_visible(selector), selector
 
 
 def test_the_first_answer_is_that_of_the_resolver(visit: Opener, matrix: Any) -> None:
@@ -196,10 +199,36 @@ def test_an_address_is_a_question(desk: Visit) -> None:
     assert desk.page.is_checked("[name=torch][value='2.8']")
     assert desk.page.is_checked("[name=with][value=flash-attn]")
     assert desk.text("#command").endswith("--python 3.12 --platform windows")
+    assert desk.page.title() == f"{desk.text('#sentence')} | cudalock"
+
+
+def test_a_link_within_the_page_asks_nothing_again(desk: Visit) -> None:
+    fresh(desk, WINDOWS, "yes")
+    desk.page.evaluate("() => { document.querySelector('#sentence').dataset.kept = '1'; }")
+    desk.page.focus(".skip")
+    desk.page.keyboard.press("Enter")
+    desk.page.wait_for_url("**#answer")
+    assert desk.page.locator("#sentence[data-kept]").count() == 1
+    desk.page.go_back()
+    assert desk.page.locator("#sentence[data-kept]").count() == 1
+
+
+def test_an_address_survives_a_reload(visit: Opener) -> None:
+    made = visit()
+    made.open(f"{NO}&view=check")
+    made.page.wait_for_selector("html[data-page=ready]")
+    assert made.page.is_visible("#paste")
+    made.page.click("#tab-solve")
+    made.answered("no")
+    made.page.reload()
+    made.answered("no")
+    assert made.page.input_value("#field-goal").startswith("bitsandbytes==0.43.0")
+    assert "view" not in made.page.url
 
 
 def test_a_click_changes_address_and_answer(desk: Visit) -> None:
     fresh(desk, WINDOWS, "yes")
+    assert desk.page.locator("#answer").get_attribute("aria-busy") is None
     desk.page.check("[name=python][value='3.11']")
     desk.answered("yes")
     assert "python=3.11" in desk.page.url
@@ -239,6 +268,7 @@ def test_a_no_has_reasons_and_ways_out(desk: Visit) -> None:
     assert hints.count() >= 2
     hints.first.click()
     desk.answered("yes")
+    assert desk.page.evaluate("() => document.activeElement.id") == "answer"
     assert "bitsandbytes 0.45.1" in desk.text("#sentence")
     assert "0.45.1" in desk.page.url
 
@@ -280,20 +310,25 @@ def test_why_these_versions(desk: Visit) -> None:
     assert "newer" in desk.text(".why")
 
 
-def test_formats_are_copied_and_downloaded(desk: Visit) -> None:
+def test_every_format_is_copied_and_downloaded(desk: Visit) -> None:
     fresh(desk, WINDOWS, "yes")
-    desk.page.click(".file-head [data-copy=file]")
-    desk.page.wait_for_selector("[data-done]")
-    assert desk.page.inner_text("#said") == "Copied"
-    copied = desk.page.evaluate("() => navigator.clipboard.readText()")
-    assert copied == desk.page.text_content("#file")
-    desk.page.check("[name=format][value=uv]")
-    desk.page.wait_for_selector("[data-download='pyproject.toml']")
-    assert "[tool.uv" in desk.text("#file")
-    with desk.page.expect_download() as made:
-        desk.page.click("[data-download]")
-    assert made.value.suggested_filename == "pyproject.toml"
-    assert Path(made.value.path()).read_text("utf-8") == desk.page.text_content("#file")
+    page = desk.page
+    formats = page.locator("[name=format]").evaluate_all("all => all.map(one => one.value)")
+    names = page.locator(".formats span").all_inner_texts()
+    assert {"requirements.txt", "pyproject.toml", "Dockerfile"} <= set(names)
+    for format, name in zip(formats, names, strict=True):
+        page.check(f"[name=format][value='{format}']")
+        page.wait_for_selector(f".file-head [data-download='{name}']")
+        assert page.evaluate("() => document.activeElement.value") == format
+        page.click(".file-head [data-copy=file]")
+        page.wait_for_selector(".file-head [data-done]")
+        text = page.text_content("#file")
+        assert page.evaluate("() => navigator.clipboard.readText()") == text
+        with page.expect_download() as made:
+            page.click(".file-head [data-download]")
+        assert made.value.suggested_filename == name
+        assert Path(made.value.path()).read_text("utf-8") == text
+    assert page.inner_text("#said") == f"Downloaded {names[-1]}"
 
 
 # -- pasted texts ----------------------------------------------------------------------------------
@@ -439,6 +474,12 @@ def test_a_phone_shows_all_of_it(visit: Opener) -> None:
     assert made.text("#jump").startswith("torch 2.8.0")
     made.page.tap("#jump")
     assert made.page.locator("#sentence").bounding_box()["y"] < 844
+    # So is that to a pasted text: the page leads there.
+    made.page.tap("#tab-check")
+    made.page.tap("[data-example=check]")
+    made.pasted()
+    assert made.page.locator("#check-answer .chip").bounding_box()["y"] < 844
+    assert made.page.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 
 def test_a_dark_scheme_is_dark(visit: Opener) -> None:

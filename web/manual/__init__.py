@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from web.site import Site
 
 CONFIG: Final = Path(__file__).parent / "mkdocs.yml"
+STYLE: Final = ":root > * { --md-code-hl-number-color: var(--md-code-fg-color); }\n"
+"""Beside the theme's: half of a version in another colour reads as a fault."""
 NEEDED: Final = ("mkdocs", "material")
 
 
@@ -50,6 +52,7 @@ def write_sources(matrix: Matrix, folder: Path) -> None:
         **reference.pages(matrix),
         "pictures/terminal.svg": pictures.terminal(),
         "pictures/torch-cuda-gpu.svg": pictures.chart(matrix),
+        "style.css": STYLE,
     }
     for name, text in pages.items():
         path = folder / name

@@ -222,9 +222,13 @@ function set(next, { push = true } = {}) {
   solve();
 }
 
+/** The query that is shown. A link within the page changes the address as well, and not this. */
+let shownQuery = location.search;
+
 function address(push) {
   const url = queryOf(state, view);
   if (push && url !== location.search) history.pushState(null, "", url);
+  shownQuery = location.search;
 }
 
 // -- the answer ----------------------------------------------------------------------------------
@@ -264,6 +268,8 @@ async function solve() {
 function summarise(kind) {
   const sentence = $("#sentence")?.textContent ?? "";
   say(`${$("#answer .chip")?.textContent ?? ""}. ${sentence}`);
+  // What a bookmark and the browser's history are called by.
+  document.title = `${sentence} | cudalock`;
   const jump = $("#jump");
   jump.textContent = sentence;
   jump.dataset.kind = kind;
@@ -524,7 +530,7 @@ $("#diagnose-form").addEventListener("submit", diagnose);
 window.addEventListener("popstate", () => {
   const query = new URLSearchParams(location.search);
   open(query.get("view") ?? "solve", { push: false });
-  set(stateOf(query), { push: false });
+  if (location.search !== shownQuery) set(stateOf(query), { push: false });
 });
 
 // -- the start -----------------------------------------------------------------------------------

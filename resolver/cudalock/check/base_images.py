@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 CODE: Final = "CL205"
 UNKNOWN: Final = "CL105"
+NO_WHEEL: Final = "CL103"
 SOURCE_ONLY: Final = "CL104"
 NO_ISOLATION: Final = "--no-build-isolation"
 
@@ -107,6 +108,7 @@ class BaseImages:
         if not self._file.stages and self._stated is None:
             return
         yield from self._unknown()
+        yield from self._without_glibc()
         for declared in self._file.everything():
             image = self.under(declared.place)
             if (
@@ -124,6 +126,18 @@ class BaseImages:
                 yield from self._replaced(declared, image)
                 yield from self._misfit(declared, image)
                 yield from self._downloads(declared, image)
+
+    def _without_glibc(self) -> Iterator[Finding]:
+        """The framework on an image whose C library is musl: every wheel of it wants glibc."""
+        for declared in self._file.everything():
+            if declared.name != self._matrix.framework or declared.role != "requirement":
+                continue
+            text = self._text_under(declared.place)
+            base = self._matrix.images.read(text) if text is not None else None
+            if base is not None and base.musl:
+                says = f"{declared.name} has no wheel for musl, the C library of `{text}`"
+                fix = "an image of a distribution with glibc"
+                yield Finding(NO_WHEEL, "error", says, (), fix, declared.place, (declared.name,))
 
     def _unknown(self) -> Iterator[Finding]:
         """A tag of an image with the framework in it, of which nobody recorded which."""

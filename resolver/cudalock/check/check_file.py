@@ -148,7 +148,12 @@ class _Checker:
             clashes = self._with_uv(target, pins, clashes)
         if any(pin.by_conda for pin in pins):
             clashes += replaced(pins, self.stack, self.universe, target)
-            clashes = [clash for clash in clashes if not is_of_conda(clash)]
+            # conda resolves its packages, and knows nothing of the GPU that they shall run on.
+            clashes = [
+                self._as_of_conda(clash) if is_of_conda(clash) else clash
+                for clash in clashes
+                if self._is_of_gpu(clash) or not is_of_conda(clash)
+            ]
         framework = self.universe.matrix.framework or ""
         offered = [
             self.images.adjusted(offered_in_extra(_as_offered(clash), self.file, framework))
@@ -159,6 +164,23 @@ class _Checker:
         if lines is not None:
             clashes = [project for project in clashes if _concerns(project, lines)]
         return Judged(target, group, tuple(pins), tuple(clashes))
+
+    def _as_of_conda(self, clash: PinConflict) -> PinConflict:
+        """The same without a change for pip: its builds are not those of conda's channels."""
+        facts = self.universe.matrix.facts
+        advice = (facts[fact_id].fix for fact_id in clash.finding.facts if fact_id in facts)
+        finding = replace(clash.finding, fix=next(filter(None, advice), None))
+        return clash._replace(finding=finding, changes=())
+
+    def _is_of_gpu(self, clash: PinConflict) -> bool:
+        """Whether a conflict is one with the target's GPU, by the architectures of builds."""
+        facts = self.universe.matrix.facts
+        return any(
+            demand.template.name == "gpu"
+            for fact_id in clash.finding.facts
+            if fact_id in facts
+            for demand in facts[fact_id].of_machine
+        )
 
     def _is_meant_so(self, clash: PinConflict, group: str | None) -> bool:
         """Whether a build without an accelerator is what its line is for: on another platform the

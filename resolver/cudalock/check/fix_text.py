@@ -141,7 +141,9 @@ def _version_edit(change: PinChange, declared: Declared, text: str, target: Targ
     new = _written(change, declared, place, text)
     if new is None or new == text[place.start : place.end]:
         return None
-    says = f"{change.old.text} is now {change.text}"
+    # What a line comes to may be narrower than the line: an open requirement.
+    was = change.old.text if declared.url else change.old.name + declared.specifier
+    says = f"{was} is now {change.text}"
     if change.url is not None:
         says += f", for {target.platform_label} with Python {target.python_text}"
     return Edit(place.start, place.end, new, says)

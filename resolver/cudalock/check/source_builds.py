@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 _FLAG: Final = "--no-build-isolation"
 _KEY: Final = "no-build-isolation"
 _EXTRA_KEY: Final = "extra-build-dependencies"
-_OF_UV: Final = ("pyproject", "uv-lock")
-"""The kinds of files that uv's settings are about; those of a lock stand beside it."""
+_OF_UV: Final = ("pyproject", "uv-lock", "pixi")
+"""The kinds of files that uv's settings are about, or pixi's, which hands its own to uv; those of a
+lock stand beside it."""
+_OF_PIXI: Final = ("pypi-options",)
 _EXTRA: Final = "extra:"
 _BUILT: Final = re.compile(r"^\s*\[build-system\]", re.MULTILINE)
 _IN_PYPROJECT: Final = ("tool", "uv")
@@ -52,13 +54,21 @@ class BuildRecipes:
                 table = _table(text, keys)
                 if table.get(_KEY) is True:
                     return None
+                # pixi has the names under the key itself.
+                names = table.get(_KEY)
+                if isinstance(names, list):
+                    named |= {canonical(name) for name in names if isinstance(name, str)}
                 named |= set(_named_in(table))
         return named
 
     def _settings(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The texts that hold uv's settings for the file, with the keys that lead to them."""
+        if self._file.kind == "pixi":
+            yield self._file.text, _OF_PIXI
+            return
         if self._file.kind == "pyproject":
             yield self._file.text, _IN_PYPROJECT
+            yield self._file.text, ("tool", "pixi", *_OF_PIXI)
         elif (beside := _read_beside(self._file.name, "pyproject.toml")) is not None:
             yield beside, _IN_PYPROJECT
         # uv.toml stands for the whole table of pyproject.toml; what either says is a recipe.

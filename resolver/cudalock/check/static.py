@@ -55,6 +55,7 @@ def static_findings(
             if source.name in stack:
                 yield from _source_markers(source)
         yield from _left_out(included, matrix, targets)
+        yield from _of_uv_pip(included, stack)
 
 
 def _finding(
@@ -99,6 +100,29 @@ def _likely_marker(marker: str) -> str | None:
             actual = Target(LIKELY_PYTHONS[0], platform).marker_environment()[variable]
             return f"`{variable} == '{actual}'`"
     return None
+
+
+# -- indexes ------------------------------------------------------------------------------------
+
+
+def _of_uv_pip(file: ProjectFile, stack: Stack) -> Iterator[Finding]:
+    """Indexes in a table that `uv pip` alone reads, beside a pin on a build that only they have."""
+    sent = {source.name for source in file.sources}
+    builds = [
+        declared.name + declared.specifier
+        for declared in file.declared
+        if declared.name in stack and "+" in declared.specifier and declared.name not in sent
+    ]
+    mine = [index for index in file.indexes if index.is_of_uv_pip and index.kind != "index-url"]
+    others = {index.url for index in file.indexes if not index.is_of_uv_pip and not index.explicit}
+    unread = [index for index in mine if index.url not in others]
+    if builds and unread:
+        says = (
+            f"`uv lock` and `uv sync` do not read [tool.uv.pip]: {builds[0]} is found by `uv pip`"
+            " alone"
+        )
+        finding = _finding("CL301", says, unread[-1].place, "the same key in [tool.uv]")
+        yield replace(finding, severity="warning")
 
 
 # -- wheels by address --------------------------------------------------------------------------

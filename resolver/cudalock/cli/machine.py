@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cudalock.errors import CudalockError, OtherProject, SeveralAccelerators
-from cudalock.matrix.phrases import DRIVER
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 from cudalock.text import shell_command
@@ -52,6 +51,7 @@ def _as_likely(queries: tuple[Query, ...], likely: Likely, universe: Universe) -
     """Return the queries with what is likely, and a note of it, where they have a solution; without
     it where they have none, since nobody stated it."""
     from cudalock.goals import parse_accelerator
+    from cudalock.matrix.phrases import DRIVER
     from cudalock.resolution.find import find
 
     says = []

@@ -14,7 +14,7 @@ from cudalock.matrix.releases import spellings_of_extra
 from cudalock.resolution.cost import component_key, cuda_build_key, index_key
 from cudalock.resolution.model import Candidate
 from cudalock.targets.accelerators import CPU, CUDA, DEFAULT
-from cudalock.versions import nearest_first, parse_version, specifier_set
+from cudalock.versions import is_version, nearest_first, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.compat.pins import PinConflict, PinnedProject
@@ -48,13 +48,30 @@ class PinFixer:
         That is one change, of the member to change first or else of another one, or two where no
         single one is enough. The changed pins join those that later fixes have to respect.
         """
+        steps_back: list[tuple[PinnedProject, PinChange]] = []
+        advised = self._advised(conflict)
         for pin in self._by_advice(conflict):
-            others = self._others(conflict.members, pin)
-            change = self._nearest_change(pin, others)
-            if change is not None:
-                self._compatible = [*others, _changed_pin(change)]
-                return (change,)
+            # The framework does not move where another member can, back or not.
+            if steps_back and pin.name == self._matrix.framework:
+                continue
+            change = self._nearest_change(pin, self._others(conflict.members, pin))
+            if change is None:
+                continue
+            # A newer accelerate for its peft comes before an older peft for its accelerate.
+            if pin.name not in advised and _goes_back(change):
+                steps_back.append((pin, change))
+                continue
+            return self._take(conflict, pin, change)
+        if steps_back:
+            return self._take(conflict, *steps_back[0])
         return self._fix_both(conflict)
+
+    def _take(
+        self, conflict: PinConflict, pin: PinnedProject, change: PinChange
+    ) -> tuple[PinChange, ...]:
+        """Make a change one that later fixes have to respect."""
+        self._compatible = [*self._others(conflict.members, pin), _changed_pin(change)]
+        return (change,)
 
     def wheel_of_release(self, pin: PinnedProject) -> tuple[PinChange, ...]:
         """Return the change to a wheel of the pin's own version, wherever one is; none where no
@@ -64,13 +81,18 @@ class PinFixer:
 
     def _by_advice(self, conflict: PinConflict) -> list[PinnedProject]:
         """The members, those first for which a fact has advice; but not the framework."""
+        advised = self._advised(conflict)
+        return sorted(conflict.members, key=lambda pin: pin.name not in advised)
+
+    def _advised(self, conflict: PinConflict) -> set[str]:
+        """The members that a fact of the conflict says how to fix, without the framework."""
         facts = [
             self._matrix.facts[fact_id]
             for fact_id in conflict.finding.facts
             if fact_id in self._matrix.facts
         ]
-        advised = {fact.component for fact in facts if fact.fix} - {self._matrix.framework}
-        return sorted(conflict.members, key=lambda pin: pin.name not in advised)
+        framework = self._matrix.framework
+        return {fact.component for fact in facts if fact.fix and fact.component != framework}
 
     def _others(self, members: Sequence[PinnedProject], free: PinnedProject) -> list[PinnedProject]:
         """The compatible pins and the members of a conflict, without the one that may change."""
@@ -277,6 +299,9 @@ def _is_reachable(old: PinnedProject, candidate: Candidate) -> bool:
 
 def _changed_pin(change: PinChange) -> PinnedProject:
     indexes = None if change.url else change.old.indexes
+    if indexes is not None and change.index_id is not None:
+        # The fix names the index that it needs.
+        indexes |= {change.index_id}
     return change.old._replace(specifier=change.specifier, file=None, indexes=indexes)
 
 
@@ -293,3 +318,11 @@ def _anchors(old: PinnedProject) -> list[str]:
         return [old.version]
     clauses = specifier_set(old.specifier) if old.specifier else ()
     return [clause.version.removesuffix(".*") for clause in clauses][:1]
+
+
+def _goes_back(change: PinChange) -> bool:
+    """Whether a change takes an older release."""
+    before, after = change.old.version, change.specifier.removeprefix("==")
+    if not before or not is_version(before) or not is_version(after):
+        return False
+    return parse_version(after) < parse_version(before)

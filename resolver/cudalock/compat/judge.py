@@ -23,7 +23,7 @@ from cudalock.resolution.elements import ids_of
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.targets.facets import COMPONENTS, titled
 from cudalock.text import listed
-from cudalock.versions import is_prerelease, may_accept, names_prerelease, parse_version
+from cudalock.versions import accepts, is_prerelease, may_accept, names_prerelease, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -354,6 +354,8 @@ class Judge:
                 core, unlisted = self._with_limits_of(self._unlisted(core), core, compatible)
                 problem = self.query.problem(core, wide=True)
                 finding = conflict_finding(core, problem, self.verb, unlisted)
+                if follows := self._follows(core, finding, conflicts):
+                    finding = follows
                 if unknown := self._unverified(core, finding) or self._unknown_build(core, finding):
                     finding = unknown
                 conflicts.append(PinConflict(finding, tuple(reversed(core))))
@@ -380,6 +382,31 @@ class Judge:
         wider = [*limits, *core]
         left = self._unlisted(wider)
         return (core, unlisted) if left else (wider, left)
+
+    def _follows(
+        self, core: Sequence[PinnedProject], finding: Finding, found: Sequence[PinConflict]
+    ) -> Finding | None:
+        """The finding for a pin that fails with the framework it requires, of which the same was
+        found before: the reasons are there, and this line says what it has to do with them."""
+        framework = next(
+            (
+                conflict.members[0]
+                for conflict in found
+                if len(conflict.members) == 1 and conflict.members[0].name == self.matrix.framework
+            ),
+            None,
+        )
+        if framework is None or framework.version is None or len(core) != 1:
+            return None
+        specifier = self.stack.required_by(core[0], self.target).get(framework.name)
+        public = parse_version(framework.version).public
+        if not specifier or not accepts(specifier, public):
+            return None
+        sentence = (
+            f"{core[0].text} {self.verb} on {self.target.label}: it requires"
+            f" {framework.name}{specifier} (its metadata)"
+        )
+        return replace(finding, sentence=sentence, fix=None)
 
     def _unverified(self, core: Sequence[PinnedProject], finding: Finding) -> Finding | None:
         """The note that stands for a conflict by a fact that says what nobody has read: the

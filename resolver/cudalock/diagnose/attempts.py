@@ -133,7 +133,7 @@ class Attempts:
         version, where the text's bounds allow one."""
         version = self._pins.get(name, "").partition("+")[0]
         major = version.partition(".")[0]
-        if not (is_near and major.isdecimal() and int(major)):
+        if not (is_near and major.isdecimal()):
             return self._bare(name)
         bounds = self._bounds.get(name, "")
         fitting = [release for release in self._matrix.versions(name) if accepts(bounds, release)]

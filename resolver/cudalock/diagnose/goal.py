@@ -11,6 +11,7 @@ from cudalock.diagnose.statements import (
     NotOnIndex,
     OldDriver,
     SourceBuild,
+    Unloadable,
     Unmet,
     WrongAbi,
 )
@@ -95,7 +96,8 @@ def make_goal(
     ):
         return FixGoal()
     # A wheel is one for the framework that is there.
-    if isinstance(best.statement, NoCompiler) and matrix.framework not in pinned:
+    is_of_wheel = isinstance(best.statement, (NoCompiler, Unloadable))
+    if is_of_wheel and matrix.framework not in pinned:
         return FixGoal()
     subject = best.component if matrix.project(best.component) else None
     mends = tuple(map(_requirement, fact.mends))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cudalock.files import LARGEST_DATA, read_small
 from cudalock.text import read_json
@@ -71,3 +71,40 @@ def read_name_table(path: Path) -> NameTable | None:
     except OSError:
         return None
     return NameTable(table["releases"], table["modules"])
+
+
+ARGUMENTS: Final = f"{FOLDER}/arguments.json"
+
+
+class Argument(NamedTuple):
+    """An argument of a project's function that came or went with releases."""
+
+    project: str
+    spans: tuple[Span, ...]
+
+
+@cache
+def _read_arguments(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        projects: dict[str, dict[str, Any]] = read_json(read_small(path, LARGEST_DATA))["projects"]
+    except OSError:
+        return {}
+    return projects
+
+
+def arguments_named(path: Path, function: str, argument: str) -> list[Argument]:
+    """Return what the projects know of an argument of a function, `Trainer.__init__`."""
+    found = []
+    for project, row in _read_arguments(path).items():
+        edges = row["callables"].get(function, {}).get(argument)
+        if edges is not None:
+            releases: list[str] = row["releases"]
+            spans = [
+                Span(
+                    releases[edges[at]] if edges[at] else None,
+                    releases[edges[at + 1]] if at + 1 < len(edges) else None,
+                )
+                for at in range(0, len(edges), 2)
+            ]
+            found.append(Argument(project, tuple(spans)))
+    return found

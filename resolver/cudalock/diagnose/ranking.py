@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from cudalock.diagnose.machine import LONGEST
-from cudalock.diagnose.statements import FRAME, MissingName, Unloadable
+from cudalock.diagnose.statements import FRAME, MissingName, SourceBuild, Unloadable
 from cudalock.matrix.facts import NONE
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, gpu_version, of_gpu
@@ -102,6 +102,10 @@ class Evidence:
         if component.is_virtual or fact.component == self._matrix.framework:
             return True
         return any(map(self.is_mentioned, (fact.component, *companions(fact, self._matrix))))
+
+    def is_curated(self, name: str) -> bool:
+        """Return whether the matrix has a file of facts about a project."""
+        return self._matrix.is_curated(name)
 
     def shows(self, match: Match) -> bool:
         """Return whether the text or the fact's own message names the component."""
@@ -410,8 +414,8 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     if not all(evidence.is_groundless(match.fact) for match in possible):
         possible = [match for match in possible if not evidence.is_groundless(match.fact)]
     possible = _without_alternatives(matches, possible, evidence)
-    if evidence.compiles_cuda and any(_is_of_compiler(match) for match in possible):
-        possible = [m for m in possible if m.fact.id != OTHER_BUILD]
+    if any(_is_of_compiler(match) for match in possible):
+        possible = [m for m in possible if not _is_mere_build(m, evidence)]
     possible.sort(key=lambda match: _key(match, evidence, stated_lines))
     # Where memory or the program is the cause, versions that look wrong as well only mislead.
     if possible and possible[0].fact.cure == "none":
@@ -431,6 +435,15 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
         *best,
         *(m._replace(is_named=bool(m.statement) or evidence.shows(m)) for m in others),
     ]
+
+
+def _is_mere_build(match: Match, evidence: Evidence) -> bool:
+    """Return whether an explanation says no more than that something is compiled, which the
+    compiler's own message explains."""
+    if not isinstance(match.statement, SourceBuild):
+        return False
+    is_curated = evidence.is_curated(match.component)
+    return is_curated if match.fact.id != OTHER_BUILD else evidence.compiles_cuda
 
 
 def _is_of_compiler(match: Match) -> bool:

@@ -16,13 +16,26 @@ from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion
 
 from cudalock.diagnose.machine import LONGEST, driver_cuda
-from cudalock.diagnose.name_table import FOLDER, Span, read_name_table
+from cudalock.diagnose.name_table import (
+    ARGUMENTS,
+    FOLDER,
+    Span,
+    arguments_named,
+    read_name_table,
+)
 from cudalock.generate.rules import read_rules
 from cudalock.matrix.facts import NONE
 from cudalock.show.wheels import python_ranges, pythons_on
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import SPELLINGS
-from cudalock.versions import accepts, canonical, is_version, parse_version, specifier_set
+from cudalock.versions import (
+    accepts,
+    canonical,
+    is_version,
+    leading_name,
+    parse_version,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -144,6 +157,24 @@ def _in_words(span: Span) -> str:
     if span.first and span.gone:
         return f"from {span.first} on and no longer from {span.gone} on"
     return f"from {span.first} on" if span.first else f"no longer from {span.gone} on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownArgument(MissingName):
+    """`Trainer.__init__() got an unexpected keyword argument 'tokenizer'`; `module` is the
+    function."""
+
+    @property
+    def says(self) -> str:
+        who = f"; {self.importer} passes it" if self.importer else ""
+        spans = " and ".join(map(_in_words, self.spans))
+        return f"has the argument {self.name} of {self.module}() {spans}{who}"
+
+    @property
+    def fix(self) -> str | None:
+        texts = [f"{self.project}{span.specifier}" for span in self.spans]
+        age = "a newer" if self.spans[-1].gone else "an older"
+        return " or ".join([*texts, f"{age} {self.importer or 'release of what passes it'}"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -529,6 +560,10 @@ _ATTRIBUTE: Final = re.compile(
 _NO_MODULE: Final = re.compile(
     rf"No module named ['\"\u2018]?(?P<module>{_MODULE})\.(?P<name>\w+)(?![\w.])"
 )
+_ARGUMENT: Final = re.compile(
+    r"(?P<function>[A-Za-z_]\w*(?:\.\w+)?)\(\) got an unexpected keyword argument"
+    r" ['\"\u2018]?(?P<name>\w+)"
+)
 _NOT_THERE: Final = re.compile(
     r"No module named ['\"\u2018]?(?P<top>[A-Za-z_]\w*)['\"\u2019]?(?![\w.])"
 )
@@ -716,6 +751,8 @@ class _StatementReader:
         # pattern's time.
         if "import" in line or "module" in line:
             yield from self._missing_names(number, line)
+        if "unexpected keyword" in line:
+            yield from self._unknown_arguments(number, line)
         if "No module named" in line:
             yield from self._not_installed(number, line)
         if any(words in line for words in _FLOOR_WORDS):
@@ -819,6 +856,58 @@ class _StatementReader:
                 importer=importer if importer != project else None,
                 spans=tuple(spans),
             )
+
+    def _unknown_arguments(self, number: int, line: str) -> Iterator[Statement]:
+        match = _ARGUMENT.search(line)
+        if match is None:
+            return
+        # Another project's function of that name is told by the frames and versions in the text.
+        found = [
+            argument
+            for argument in arguments_named(
+                self._matrix.file(ARGUMENTS), match["function"], match["name"]
+            )
+            if self._matrix.project(argument.project)
+            and self._may_be_of(argument.project, number, is_method="." in match["function"])
+        ]
+        for argument in found if len(found) == 1 else ():
+            version = self._versions.get(argument.project)
+            importer = self._importer(number, "")
+            if importer and not self._asks_for(importer, argument.project):
+                importer = None
+            yield UnknownArgument(
+                project=argument.project,
+                line=number,
+                version=version.partition("+")[0] if version else None,
+                module=match["function"],
+                name=match["name"],
+                importer=importer,
+                spans=argument.spans,
+            )
+
+    def _may_be_of(self, project: str, number: int, *, is_method: bool) -> bool:
+        """Return whether the text has a version of a project, or a frame near a line whose project
+        is it or asks for it; of a class's method, any frame of the stack."""
+        if project in self._versions:
+            return True
+        frames = {
+            self._project_of(match["top"])
+            for line in self._text.lines[max(0, number - 12) : number]
+            for match in FRAME.finditer(line[:LONGEST])
+        }
+        return any(
+            name == project
+            or (is_method and self._matrix.is_curated(name))
+            or self._asks_for(name, project)
+            for name in frames
+            if name
+        )
+
+    def _asks_for(self, name: str, project: str) -> bool:
+        """Return whether the newest release of one project asks for another."""
+        row = self._matrix.project(name)
+        newest = row.release(row.versions[-1]).builds if row is not None and row.versions else ()
+        return any(leading_name(text) == project for build in newest for text in build.requires)
 
     def _spans(self, project: str, module: str, name: str) -> list[Span]:
         table = read_name_table(self._matrix.file(f"{FOLDER}/{project}.json"))
@@ -1134,7 +1223,7 @@ class _StatementReader:
             )
         for name, number in failed.items():
             project = self._project(name)
-            if project and not others and not self._matrix.is_curated(project):
+            if project and not others:
                 yield SourceBuild(project=project, line=number, reason="python-no-wheel")
 
     def _archive(self) -> tuple[str | None, str | None, int]:

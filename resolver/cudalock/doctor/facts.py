@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cudalock.compat.stack import Stack
-from cudalock.doctor.fixes import fixed, solving
+from cudalock.doctor.fixes import adding, fixed, solving
 from cudalock.doctor.twins import keeping_one
 from cudalock.files import find_program, variable
 from cudalock.findings import Finding, Severity
@@ -75,7 +75,15 @@ def _fix(fact: Fact, installed: Installed | None, subject: ExaminedEnvironment) 
     ):
         same, any_ = f"{installed.name}=={installed.public}", installed.name
         return solving(subject, same, any_)
-    return None
+    # What a fact requires of one project is installed; where it is about more, its words have to
+    # do.
+    unmet = [demand for demand in fact.beside if is_unmet(demand, subject)]
+    clause = unmet[0].template.fill({}) if len(unmet) == 1 else None
+    if clause is None or unmet[0].verb == "conflicts" or len(clause.specifiers) != 1:
+        return None
+    if subject.inventory.find(clause.name) is None:
+        return None
+    return adding(f"{clause.name}{clause.specifiers[0]}", subject)
 
 
 def _conflicts(subject: ExaminedEnvironment) -> Iterator[Finding]:

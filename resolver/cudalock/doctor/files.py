@@ -7,6 +7,7 @@ import base64
 import hashlib
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cudalock.doctor.fixes import again, fixed
@@ -14,11 +15,12 @@ from cudalock.doctor.twins import keeping_one
 from cudalock.environment.repairs import RemoveFolder
 from cudalock.files import extended, read_small
 from cudalock.findings import Finding
+from cudalock.indexes.elf import is_cut_off
+from cudalock.urls import local_path
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from cudalock.compat.installed import ExaminedEnvironment
     from cudalock.environment import Installed
@@ -28,6 +30,9 @@ Record = dict[str, str]
 
 _LIBRARIES: Final = (".so", ".dll", ".pyd", ".dylib", ".exe", "/__init__.py")
 """Files without which an import, or the work after it, fails."""
+
+_SMALL: Final = 1 << 16
+"""Bytes of a library that is text for the linker; real ones are larger, and not read whole."""
 
 _STRAY: Final = frozenset(
     ["tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts"]
@@ -41,6 +46,7 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
         installed.name: read_record(installed) for installed in subject.inventory.distributions
     }
     yield from _gone(records, subject)
+    yield from _moved(subject)
     yield from _shared(records, subject)
     yield from _of_nobody(records, subject)
 
@@ -123,6 +129,56 @@ def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[
                 members=(installed.name,),
             )
             yield fixed(finding, again(installed, subject))
+        cut_off = [
+            path
+            for path in records[installed.name]
+            if _is_cut_off(path, installed, records[installed.name])
+        ]
+        if cut_off:
+            finding = Finding(
+                "CL701",
+                "error",
+                f"{installed} has files that are cut off: {_listed(cut_off)}",
+                members=(installed.name,),
+            )
+            yield fixed(finding, again(installed, subject))
+
+
+def _is_cut_off(path: str, installed: Installed, record: Record) -> bool:
+    """Whether a library is there in part, as a full disk or an update that was stopped leaves it.
+
+    What others write over it is whole, and the finding about the two names it.
+    """
+    if not (path.endswith(".so") or ".so." in path):
+        return False
+    file = Path(extended(f"{installed.site_packages}/{path}"))
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            head = stream.read(64)
+    except OSError:
+        return False
+    if head[:4] == b"\x7fELF":
+        return is_cut_off(head, size)
+    # Linkers take text as well, so that only RECORD tells.
+    digest = record[path]
+    return bool(digest) and size < _SMALL and digest != _digest(str(file))
+
+
+def _moved(subject: ExaminedEnvironment) -> Iterator[Finding]:
+    """Yield a finding for each project that is installed for editing from a folder that is gone."""
+    for installed in subject.inventory.distributions:
+        if installed.origin is None or not installed.origin.editable:
+            continue
+        folder = local_path(installed.origin.url)
+        if folder and not Path(folder).exists():
+            yield Finding(
+                "CL701",
+                "warning",
+                f"{installed} is installed for editing from {folder}, which is not there",
+                fix=f"install it again from where it is now, or uninstall {installed.name}",
+                members=(installed.name,),
+            )
 
 
 def _lacks_record(installed: Installed) -> bool:

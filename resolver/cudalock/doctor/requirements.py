@@ -51,7 +51,8 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
                     f"{installed} requires {requirement.text}, and {there} is installed",
                     members=(installed.name, requirement.name),
                 )
-                yield fixed(finding, _other(requirement, requirements_by_name.values(), subject))
+                everyone = requirements_by_name.values()
+                yield fixed(finding, _other(requirement, there, everyone, subject))
         yield from _other_python(installed, subject)
         yield from _unreadable(installed)
     for name, several in sorted(missing.items()):
@@ -61,6 +62,7 @@ def examine(subject: ExaminedEnvironment) -> Iterator[Finding]:
 
 def _other(
     requirement: InstalledRequirement,
+    there: Installed,
     all_requirements: Iterable[list[InstalledRequirement]],
     subject: ExaminedEnvironment,
 ) -> Fix:
@@ -75,8 +77,25 @@ def _other(
             return Fix(
                 f"another version of {requirement.by.name}: {other.by} requires {other.text}"
             )
-    text = f"{requirement.name}{both}"
+    text = f"{requirement.name}{_within_major(both, there, subject)}"
     return completing(text, subject) or adding(text, subject)
+
+
+def _within_major(
+    wanted: SpecifierSet, there: Installed, subject: ExaminedEnvironment
+) -> SpecifierSet:
+    """Return what is wanted, without another major version than the one there if one of its
+    releases will do: NumPy 1.23 becomes 1.26 before 2.2."""
+    major = there.version.partition(".")[0]
+    if not major.isdecimal():
+        return wanted
+    near = wanted & SpecifierSet(f"<{int(major) + 1}")
+    releases = subject.matrix.versions(there.name)
+    is_there = any(
+        near.contains(release, prereleases=True) and release.partition(".")[0] == major
+        for release in releases
+    )
+    return near if is_there else wanted
 
 
 def _may_hold(specifiers: SpecifierSet) -> bool:

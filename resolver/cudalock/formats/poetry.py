@@ -32,6 +32,7 @@ from cudalock.formats.uv.record import SIGN
 from cudalock.formats.uv.toml_lists import quoted
 from cudalock.lock.markers import disjoint_markers
 from cudalock.lock.wheels import targets_of
+from cudalock.projects.syntax.markers import both
 from cudalock.text import shell_file
 from cudalock.urls import encoded, local_path, without_credentials
 
@@ -102,12 +103,30 @@ class _PoetryEdit(uv_lined.LinedEdit):
         return self._written()
 
     def _check_project(self) -> None:
+        advice = (
+            "move name, version, dependencies and extras to [project] (`poetry check` says what)"
+        )
         if "project" not in self.original and "poetry" in self._table("tool"):
             raise self._bad(
-                "tool.poetry",
-                "lines need the [project] table that Poetry 2 reads",
-                "move name, version and dependencies to [project], as `poetry check` advises",
+                "tool.poetry", "lines need the [project] table that Poetry 2 reads", advice
             )
+        if "extras" in self._table(*POETRY):
+            raise self._bad(
+                "tool.poetry.extras",
+                "the lines are extras of [project], beside which it is ignored",
+                advice,
+            )
+        # Once [project] requires anything, Poetry's own table only adds to it.
+        if "dependencies" not in self._table("project"):
+            for key, constraint in self._table(*DEPENDENCIES).items():
+                tables = constraint if isinstance(constraint, list) else [constraint]
+                is_whole = any(not isinstance(t, dict) or "version" in t for t in tables)
+                if canonicalize_name(key) != "python" and is_whole:
+                    raise self._bad(
+                        f"tool.poetry.dependencies.{key}",
+                        "beside extras of [project] it is ignored",
+                        advice,
+                    )
         super()._check_project()
 
     def _check_tool(self) -> None:
@@ -274,8 +293,7 @@ class _PoetryEdit(uv_lined.LinedEdit):
             groups = [list(targets) for _, _, targets in rows]
             markers = disjoint_markers(groups, self.lock.targets)
             for (kind, where, _), marker in zip(rows, markers, strict=True):
-                limit = f"({marker})" if marker and " or " in marker else marker
-                table = {"markers": f"{chosen} and {limit}" if limit else chosen}
+                table = {"markers": both(chosen, marker or None) or ""}
                 if kind is not None:
                     table = {kind: names.get(where, where), **table}
                 yield table

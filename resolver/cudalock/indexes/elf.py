@@ -48,6 +48,16 @@ class _Section(NamedTuple):
     link: int
 
 
+def is_cut_off(head: bytes, size: int) -> bool:
+    """Return whether a file of so many bytes that begins with `head`, its first 64, is a shared
+    object without its end: the table of its sections is there."""
+    if len(head) < _HEADER.size or head[:6] != _MAGIC:
+        return False
+    header = _HEADER.unpack(head[: _HEADER.size])
+    offset, entry, count = header[6], header[11], header[12]
+    return bool(offset) and size < offset + entry * count
+
+
 def read_links(content: bytes) -> Links | None:
     """Return what a shared object links; None for bytes that are no ELF file of 64 bits, or a
     damaged one."""

@@ -157,6 +157,8 @@ class DeclaredIndex(NamedTuple):
     explicit: bool = False
     default: bool = False
     priority: str | None = None
+    is_of_uv_pip: bool = False
+    """whether `uv pip` reads it, and `uv lock` and `uv sync` do not"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
             newer = _Newer(search, solution)
             resolution = _resolution(problem, solution)
             return Attempt(resolution, has_solution=True, blockers=newer.blockers)
-        is_final = bool(unreachable_requirements(problem))
+        is_final = problem.contradicts_wish or bool(unreachable_requirements(problem))
         blockers = Blame(search).of_no_solution
         return Attempt(None, has_solution=False, is_final=is_final, blockers=blockers)
 

@@ -963,6 +963,16 @@ class Problem:
         GPU and a driver that does not see it."""
         return tuple(self._find_unusable_accelerators())
 
+    @property
+    def contradicts_wish(self) -> bool:
+        """Whether the framework is wanted for an accelerator that parts of the machine rule out
+        together: then no release of anything makes a solution."""
+        return (
+            self.wish is not None
+            and self.matrix.framework in self.goal_names
+            and any(absent.name == self.wish.name for absent, _ in self.unusable_accelerators)
+        )
+
     def _find_unusable_accelerators(self) -> Iterator[tuple[Requirement, frozenset[Element]]]:
         for accelerator in ACCELERATORS.values():
             for name in accelerator.components:

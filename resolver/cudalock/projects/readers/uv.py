@@ -56,11 +56,11 @@ def indexes(file: TomlFile) -> Iterator[DeclaredIndex]:
 def _plain(file: TomlFile, key: tuple[str, ...], kind: str) -> Iterator[DeclaredIndex]:
     setting = file.table(*key[:-1]).get(key[-1])
     if isinstance(setting, str):
-        yield DeclaredIndex(setting, kind, file.place(key))
+        yield DeclaredIndex(setting, kind, file.place(key), is_of_uv_pip="pip" in key)
     elif setting is not None:
         for place, text in file.items(*key):
             if isinstance(text, str):
-                yield DeclaredIndex(text, kind, file.place(place))
+                yield DeclaredIndex(text, kind, file.place(place), is_of_uv_pip="pip" in key)
 
 
 def no_index(file: TomlFile) -> bool:
