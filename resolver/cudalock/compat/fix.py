@@ -14,7 +14,7 @@ from cudalock.matrix.releases import spellings_of_extra
 from cudalock.resolution.cost import component_key, cuda_build_key, index_key
 from cudalock.resolution.model import Candidate
 from cudalock.targets.accelerators import CPU, CUDA, DEFAULT
-from cudalock.versions import is_version, nearest_first, parse_version, specifier_set
+from cudalock.versions import is_version, leading_name, nearest_first, parse_version, specifier_set
 
 if TYPE_CHECKING:
     from cudalock.compat.pins import PinConflict, PinnedProject
@@ -58,13 +58,24 @@ class PinFixer:
             if change is None:
                 continue
             # A newer accelerate for its peft comes before an older peft for its accelerate.
-            if pin.name not in advised and _goes_back(change):
+            if _goes_back(change) and (
+                steps_back or (pin.name not in advised and self._requires(pin, conflict.members))
+            ):
                 steps_back.append((pin, change))
                 continue
             return self._take(conflict, pin, change)
         if steps_back:
             return self._take(conflict, *steps_back[0])
         return self._fix_both(conflict)
+
+    def _requires(self, pin: PinnedProject, members: Sequence[PinnedProject]) -> bool:
+        """Whether a pin's release requires another one of the members."""
+        project = self._universe.project(pin.name)
+        if project is None or not pin.version or pin.version not in project:
+            return False
+        names = {member.name for member in members} - {pin.name}
+        builds = project.release(pin.version).builds
+        return any(leading_name(text) in names for build in builds for text in build.requires)
 
     def _take(
         self, conflict: PinConflict, pin: PinnedProject, change: PinChange
