@@ -128,7 +128,8 @@ def _problems(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _last_line(text: str) -> str:
     line = text.strip().splitlines()[-1].removeprefix("the first error: ")
-    line = re.sub(r"/\S*/site-packages/", "", line).replace("`", "'").strip()
+    # Where a file lies says nothing: neither the folder here, nor the host of the index.
+    line = re.sub(r"/\S*/site-packages/|https?://\S+/", "", line).replace("`", "'").strip()
     return line if len(line) <= 200 else f"{line[:200]} ..."
 
 

@@ -60,11 +60,13 @@ EVERYTHING = (
 
 # Calls grow with the matrix, rounds hardly: with torch from 1.8 on and its builds for ROCm and XPU
 # (615 builds instead of 403), "the newest" takes 43,700 calls, and 30,000 over the matrix before.
+# Plain markers are read by the package itself, where packaging's own calls were not counted: 6,700
+# of the 50,500 that it takes now.
 CEILINGS = {
     "one pin": (Goal(("torch==2.5.1",)), LINUX, Work(70, 70, 17_000)),
     "one extension": (Goal(("flash-attn", "torch==2.5.1")), LINUX, Work(75, 75, 36_000)),
     # That twins of torch's libraries are absent is part of a solution: they share files.
-    "the newest": (Goal(("torch",)), LINUX, Work(45, 45, 47_000)),
+    "the newest": (Goal(("torch",)), LINUX, Work(45, 45, 53_000)),
     "everything": (Goal(EVERYTHING), LINUX, Work(115, 115, 205_000)),
     "everything on Windows": (Goal(EVERYTHING), WINDOWS, Work(32, 32, 104_000)),
     # Each release without a wheel is asked whether its source distribution may be built.

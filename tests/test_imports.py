@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -260,6 +261,105 @@ def test_nothing_is_imported_before_it_is_used(statement: str, absent: list[str]
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+FLAGS = ("--python", "3.11", "--platform", "linux", "--offline")
+LINES = "torch==2.5.1\ntorchvision==0.20.1\nrequests==2.32.3\nsome-own-project==1.0\n"
+USUAL = {
+    "solve": ("solve", "--torch", "2.5.1", "--fa2", *FLAGS),
+    "check": ("check", "requirements.txt"),
+    "no": (
+        *("solve", "--torch", "2.4.1", "bitsandbytes==0.43.0", "triton-windows==3.2.0.post21"),
+        *("--python", "3.11", "--platform", "windows", "--offline"),
+    ),
+}
+"""What people do most, over the matrix alone."""
+COUNTED = """
+import json, sys
+from cudalock import versions
+from cudalock.cli import main
+from cudalock.matrix import components, matrix
+from cudalock.resolution import model
+counts = dict.fromkeys(("candidates", "facts", "projects"), 0)
+def count(owner, name, key):
+    function = getattr(owner, name)
+    def counted(*words, **others):
+        counts[key] += 1
+        return function(*words, **others)
+    setattr(owner, name, counted)
+count(model.Candidate, "__init__", "candidates")
+count(components, "_read_fact", "facts")
+count(matrix, "read_project", "projects")
+try:
+    main(sys.argv[1:])
+except SystemExit as ended:
+    counts["status"] = ended.code
+counts["specifiers"] = versions.specifier_set.cache_info().currsize
+print("\\n" + json.dumps([sorted(sys.modules), counts]), file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[set[str], dict[str, int]]]:
+    """The modules that usual commands import, and what they count."""
+    folder = tmp_path_factory.mktemp("usual")
+    (folder / "requirements.txt").write_text(LINES, encoding="utf-8")
+    environment = {
+        **{name: str(folder / name) for name in ("CUDALOCK_CACHE_DIR", "CUDALOCK_DATA_DIR")},
+        "PYTHONPATH": str(PACKAGE.parent),
+        "SYSTEMROOT": "C:\\Windows",
+    }
+    found = {}
+    for kind, words in USUAL.items():
+        ran = subprocess.run(
+            [sys.executable, "-c", COUNTED, *words],
+            env=environment,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        modules, counts = json.loads(ran.stderr.splitlines()[-1])
+        found[kind] = (set(modules), counts)
+    return found
+
+
+NEVER = {
+    *("dataclasses", "logging", "subprocess", "importlib.metadata", "email", "ssl", "sqlite3"),
+    *("tomlkit", "httpx", "hishel", "unearth", "rich", "yaml", "platformdirs"),
+    *("packaging.requirements", "packaging.markers", "packaging.utils", "packaging.tags"),
+    *("cudalock.indexes.client", "cudalock.generate", "cudalock.diagnose", "cudalock.doctor"),
+}
+"""What no usual command needs. Each took a twentieth of its time or more, or brings what does."""
+ABSENT = {
+    "solve": {"cudalock.check", "cudalock.compat", "cudalock.projects"},
+    "check": {"resolvelib", "cudalock.lock.build"},
+    "no": {"resolvelib", "cudalock.check", "cudalock.lock.build"},
+}
+
+
+@pytest.mark.parametrize("kind", USUAL)
+def test_a_usual_command_imports_what_it_needs(
+    usual: dict[str, tuple[set[str], dict[str, int]]], kind: str
+) -> None:
+    modules, counts = usual[kind]
+    assert counts["status"] == (kind == "no")
+    assert modules & (NEVER | ABSENT[kind]) == set()
+
+
+MOST = {
+    "solve": {"candidates": 650, "facts": 240, "projects": 32, "specifiers": 130},
+    "check": {"candidates": 650, "facts": 300, "projects": 40, "specifiers": 180},
+    "no": {"candidates": 1400, "facts": 260, "projects": 25, "specifiers": 260},
+}
+"""A fifth more than it is: 330 projects and 780 facts are there to be read."""
+
+
+@pytest.mark.parametrize("kind", USUAL)
+def test_a_usual_command_reads_a_part_of_the_matrix(
+    usual: dict[str, tuple[set[str], dict[str, int]]], kind: str
+) -> None:
+    _, counts = usual[kind]
+    assert {key: counts[key] for key in MOST[kind] if counts[key] > MOST[kind][key]} == {}
 
 
 def test_the_front_door() -> None:

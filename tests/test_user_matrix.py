@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from cudalock.cli import main
 from cudalock.files import DATA_VARIABLE, data_folder
 from cudalock.indexes import client as web
-from cudalock.indexes.cache import CACHE_VARIABLE
+from cudalock.indexes.cache import CACHE_VARIABLE, cache_folder
 from cudalock.matrix.matrix import EMBEDDED, Matrix
 from cudalock.matrix.store import CURRENT, MANIFEST, USER_FOLDER, USER_SCHEMA, checksum
 
@@ -151,6 +151,13 @@ def test_a_user_whom_the_system_does_not_know(
     result = run(*words)
     assert result.exit_code in (0, 1, 2, 3), result.output
     assert [each.name for each in tmp_path.iterdir()] == ["requirements.txt"]
+
+
+def test_the_cache_is_where_the_system_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+    for folder in ("", os.fspath(Path("elsewhere").absolute())):
+        monkeypatch.setenv("XDG_CACHE_HOME", folder)
+        assert cache_folder() == platformdirs.user_cache_path("cudalock", appauthor=False)
 
 
 def test_the_data_folder_is_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:

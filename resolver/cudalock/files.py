@@ -87,8 +87,8 @@ def release_digests(directory: Path) -> Mapping[str, str]:
 
 def check_released(path: str | os.PathLike[str], content: bytes) -> None:
     """Raise MatrixError if a file of a data wheel is not what the wheel's list says."""
-    parts = Path(path).parts
-    if DATA_PACKAGE not in parts:
+    # A solve reads a hundred files of a matrix, for which pathlib is slow.
+    if DATA_PACKAGE not in os.fspath(path) or DATA_PACKAGE not in (parts := Path(path).parts):
         return
     import hashlib
 
@@ -451,8 +451,8 @@ def _is_program(path: str) -> bool:
 
 # -- names from outside ---------------------------------------------------------------------------
 
-_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
-_RESERVED: Final = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
+_SAFE_NAME: Final = r"[A-Za-z0-9_][A-Za-z0-9._+!-]*"
+_RESERVED: Final = r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?"
 _LONGEST_NAME: Final = 200
 """Characters of a file name; file systems take 255 bytes, and a download needs some for itself."""
 
@@ -466,8 +466,8 @@ def is_safe_name(name: str) -> bool:
     `C:x` is on another drive on Windows, `x:y` a stream of `x`, `nul.whl` a device and `x.` is `x`.
     """
     return (
-        _SAFE_NAME.fullmatch(name) is not None
-        and _RESERVED.fullmatch(name) is None
+        re.fullmatch(_SAFE_NAME, name) is not None
+        and re.fullmatch(_RESERVED, name) is None
         and not name.endswith(".")
         and len(name) <= _LONGEST_NAME
     )

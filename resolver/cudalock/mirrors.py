@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FLAG: Final = "--index-map"
 
-_PLAIN: Final = re.compile(r"https?://[^\s\"'\\<>^`|]+")
+_PLAIN: Final = r"https?://[^\s\"'\\<>^`|]+"
 """A URL that can stand in JSON, TOML, a requirements file and a shell word without escapes."""
 
 
@@ -153,7 +153,7 @@ def _read(text: str, names: Mapping[str, str]) -> tuple[Mirror, str | None]:
 def _folder(url: str) -> str:
     """Return a URL with a slash at its end. Raises UsageError for one that names no folder."""
     shown = hide_credentials(url)
-    parts = split(url) if is_splittable(url) and _PLAIN.fullmatch(url) else None
+    parts = split(url) if is_splittable(url) and re.fullmatch(_PLAIN, url) else None
     if parts is None or not parts.hostname or parts.query or parts.fragment:
         raise UsageError(
             f"`{FLAG}`: `{shown}` is not the http or https URL of a folder",

@@ -178,7 +178,7 @@ def with_coding(text: str) -> str:
 
 # -- words for a shell --------------------------------------------------------------------------
 
-_BARE_WORD: Final = re.compile(r"[A-Za-z0-9_./:\\+%-][A-Za-z0-9_./:\\+=@%-]*")
+_BARE_WORD: Final = r"[A-Za-z0-9_./:\\+%-][A-Za-z0-9_./:\\+=@%-]*"
 """Words that cmd, PowerShell and sh read alike without quotes.
 
 No comma: PowerShell makes a list of `a,b`. No `@` at the front: there it splats a variable; nor
@@ -187,7 +187,7 @@ backslash is bare, though sh would drop it: only Windows paths have one, and Pow
 `C:\\x\\python.exe` but takes `"C:\\x\\python.exe"` for a string.
 """
 
-_EXPANDED: Final = re.compile(r'["$`]')
+_EXPANDED: Final = r'["$`]'
 """Characters that end or expand inside double quotes, in sh or in PowerShell."""
 
 
@@ -197,9 +197,9 @@ def shell_word(word: str) -> str:
     No quoting of `"`, `$` or a backtick means the same in all three. A word that has one is quoted
     for sh, in single quotes; nothing in it is then expanded or run, by PowerShell neither.
     """
-    if _BARE_WORD.fullmatch(word):
+    if re.fullmatch(_BARE_WORD, word):
         return word
-    if not _EXPANDED.search(word):
+    if not re.search(_EXPANDED, word):
         return f'"{word}"'
     # What shlex.quote does; importing it takes a millisecond of every start.
     return "'" + word.replace("'", "'\"'\"'") + "'"
@@ -210,7 +210,7 @@ def shell_command(words: Iterable[str]) -> str:
     return " ".join(map(shell_word, words))
 
 
-_FILE_NAME: Final = re.compile(r"(?:[A-Za-z]:)?[A-Za-z0-9_./][A-Za-z0-9 ._+,@()=~/-]*")
+_FILE_NAME: Final = r"(?:[A-Za-z]:)?[A-Za-z0-9_./][A-Za-z0-9 ._+,@()=~/-]*"
 
 
 def shell_file(name: str) -> str:
@@ -219,4 +219,4 @@ def shell_file(name: str) -> str:
     A lock is read by others than its author, in any shell. So a name that some shell expands, takes
     for an option or shows in another encoding is replaced.
     """
-    return shell_word(name) if _FILE_NAME.fullmatch(name) else "FILE"
+    return shell_word(name) if re.fullmatch(_FILE_NAME, name) else "FILE"

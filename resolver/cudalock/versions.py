@@ -45,28 +45,28 @@ LONGEST_NAME: Final = 200
 NUMBER: Final = rf"[0-9]{{1,{LONGEST_NUMBER}}}"
 """A number of a version as a regular expression."""
 
-_LONG_NUMBER: Final = re.compile(rf"[0-9]{{{LONGEST_NUMBER + 1}}}")
+_LONG_NUMBER: Final = rf"[0-9]{{{LONGEST_NUMBER + 1}}}"
 _LEADING_NAME = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)"
 _LOCAL_LABEL = r"(===?[^,+]*)\+[^,]*"
 _PARSING = Lock()
 
 # What setuptools wrote into METADATA before packaging 22 refused it, as uv reads it too.
 _SLIPS = (
-    (re.compile(r"['\"]"), ""),
+    (r"['\"]", ""),
     # `>=7.2.0<8.0.0`
-    (re.compile(r"(?<=[\w*])\s*(?=[<>=!~])"), ","),
+    (r"(?<=[\w*])\s*(?=[<>=!~])", ","),
     # `!=~5.0`
-    (re.compile(r"!=~\s*([0-9]+(?:\.[0-9]+)*)"), r"!=\1.*"),
+    (r"!=~\s*([0-9]+(?:\.[0-9]+)*)", r"!=\1.*"),
     # `!=3.0*`
-    (re.compile(r"(?<=[0-9])\*"), ".*"),
+    (r"(?<=[0-9])\*", ".*"),
     # `>=1.8.*`
-    (re.compile(r"(>=|<=|<|>|~=)(\s*[0-9]+(?:\.[0-9]+)*)(?:\.(?:\*|x))+"), r"\1\2"),
+    (r"(>=|<=|<|>|~=)(\s*[0-9]+(?:\.[0-9]+)*)(?:\.(?:\*|x))+", r"\1\2"),
     # `>dev`
-    (re.compile(r"(>=?)\s*dev\b"), r"\g<1>0.dev0"),
+    (r"(>=?)\s*dev\b", r"\g<1>0.dev0"),
 )
-_EXTRAS = re.compile(r"\[[^\]]*\]")
+_EXTRAS = r"\[[^\]]*\]"
 # A requirement's name with its extras, its specifier, and its marker.
-_PARTS = re.compile(
+_PARTS = (
     r"\s*(?P<name>[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?)\s*"
     r"(?P<specifier>\([^;()]*\)|[^;()@]*)\s*(?P<marker>;.*)?"
 )
@@ -82,7 +82,7 @@ def has_long_number(text: str) -> bool:
 
     packaging accepts it in a specifier, a requirement or a marker, and fails when it is compared.
     """
-    return len(text) > LONGEST_NUMBER and _LONG_NUMBER.search(text) is not None
+    return len(text) > LONGEST_NUMBER and re.search(_LONG_NUMBER, text) is not None
 
 
 @cache
@@ -179,7 +179,7 @@ def _parse_requirement(text: str) -> Requirement:
         if len(requirement.name) > LONGEST_NAME:
             raise InvalidRequirement("its name is too long")
         # A URL may have any number. To write two specifiers is to compare them, which fails.
-        compared = _EXTRAS.sub("", text, count=1) if requirement.url is None else None
+        compared = re.sub(_EXTRAS, "", text, count=1) if requirement.url is None else None
         if has_long_number(str(requirement.marker) if compared is None else compared):
             raise InvalidRequirement("a number of the requirement is too long")
         if requirement.marker is not None:
@@ -370,7 +370,7 @@ def readable_specifier(text: str) -> str | None:
     `>=1.8.*` is `>=1.8`, as it was to the installers of its day.
     """
     for slip, repaired in ((None, ""), *_SLIPS):
-        text = slip.sub(repaired, text) if slip else text
+        text = re.sub(slip, repaired, text) if slip else text
         if is_specifier(text):
             return text
     return None
@@ -385,7 +385,7 @@ def readable_requirement(text: str) -> str | None:
     try:
         parse_requirement(text)
     except ValueError:  # InvalidRequirement, whose import takes long
-        parts = _PARTS.fullmatch(text)
+        parts = re.fullmatch(_PARTS, text)
         specifier = parts and readable_specifier(parts["specifier"].strip().strip("()"))
         if not parts or specifier is None:
             return None

@@ -212,3 +212,22 @@ def test_a_read_only_file_is_said_to_be(folder: Path) -> None:
     found = fix("requirements.txt", *LINUX)
     assert found.exit_code == 2
     assert "cannot write `requirements.txt`" in found.stderr
+
+
+def test_an_open_framework_is_pinned_where_its_newest_release_does_not_run(folder: Path) -> None:
+    """The line says what it was: an installer would take the newest torch for it."""
+    file = folder / "requirements.txt"
+    file.write_text("torch>=2.0  # gpu\n", encoding="utf-8")
+    result = fix("requirements.txt", *LINUX, "--gpu", "V100")
+    assert file.read_text(encoding="utf-8") == "torch==2.10.0  # gpu\n"
+    assert "torch>=2.0 is now torch==2.10.0" in result.stderr
+
+
+def test_a_fix_on_another_index_serves_the_pins_beside_it(folder: Path) -> None:
+    """The build for the GPU is on an index that the file lacks, and torchvision goes with it."""
+    text = "--index-url https://download.pytorch.org/whl/cu118\n"
+    text += "torch==2.4.1+cu118\ntorchvision==0.19.1+cu118\n"
+    (folder / "requirements.txt").write_text(text, encoding="utf-8")
+    result = fix("requirements.txt", *LINUX, "--gpu", "RTX 5090")
+    assert "fix: `torch==2.7.0+cu128`" in result.stdout
+    assert "fix: `torchvision==0.22.0+cu128`" in result.stdout

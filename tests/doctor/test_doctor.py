@@ -668,3 +668,17 @@ def test_what_an_interrupted_pip_left_has_a_size(prefix: Path, matrix: Matrix) -
     (finding,) = examine(subject(prefix, matrix))
     assert finding.code == "CL701"
     assert "~orch` (5.0 MB) is what an interrupted pip left" in finding.sentence
+
+
+@pytest.mark.parametrize(("digest", "found"), [("", []), ("sha256=x", ["CL701"])])
+def test_a_library_that_is_text(
+    digest: str, found: list[str], prefix: Path, matrix: Matrix
+) -> None:
+    """A linker's script is whole if its RECORD says so, or says nothing."""
+    folder = packages(prefix)
+    info = install_stub(folder, "torch", "2.6.0+cu126", imports=["torch"])
+    write(folder / "torch" / "lib" / "libx.so", "GROUP ( libx.so.1 )\n")
+    record = info / "RECORD"
+    write(record, record.read_text() + f"torch/lib/libx.so,{digest},20\n")
+    codes = [each.code for each in examine(subject(prefix, matrix)) if each.code == "CL701"]
+    assert codes == found

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,8 +16,11 @@ from typing import Any, Final
 
 import pytest
 
-from tests.web.built import chromium, script, site
+from cudalock.matrix.matrix import Matrix
+from tests.web.built import WEB, chromium, script, site
 from web.engine.pageapi import Page
+from web.pages import addons, reference
+from web.pages.answers import Answers
 from web.selector.choices import DEFAULT
 
 WINDOWS: Final = "?platform=windows&python=3.12&torch=2.8&with=flash-attn"
@@ -167,12 +171,13 @@ def test_the_first_answer_is_that_of_the_resolver(visit: Opener, matrix: Any) ->
     expected = json.loads(Page(matrix).answer(json.dumps({"ask": "solve", "state": DEFAULT})))
     made = visit(java_script_enabled=False)
     made.open()
-    before = made.page.inner_text("#answer .yes")
+    # Its content: what needs scripts is there as well, and not shown.
+    before = made.page.text_content("#answer .yes")
     assert made.page.text_content("#file") == expected["file"]["text"]
     made = visit()
     made.open()
     made.answered("yes")
-    assert made.page.inner_text("#answer .yes") == before
+    assert made.page.text_content("#answer .yes") == before
 
 
 def test_a_useful_page_is_small(visit: Opener) -> None:
@@ -462,6 +467,41 @@ def test_axe_finds_nothing(examined: Visit, query: str) -> None:
             for rule in found["violations"]
         ]
         assert told == [], scheme
+
+
+def test_axe_finds_nothing_on_static_pages(browser: Any, matrix: Matrix, tmp_path: Path) -> None:
+    task, answers = addons.Task("flash-attn", "linux-x86_64"), Answers(matrix, "linux-x86_64")
+    pages = [
+        *addons.pages(matrix, task, answers, 1)[0],
+        addons.index(matrix),
+        reference.code_html("CL202"),
+        reference.fact_page(matrix, "bnb-triton-ops"),
+        reference.torch_page(matrix, "2.8.0", {"flash-attn": ["linux-x86_64"]}),
+        reference.gpu_page(matrix, "RTX 4090", {}),
+    ]
+    for name in ("style.css", "icon.svg"):
+        shutil.copy(WEB / "selector" / name, tmp_path)
+    context = browser.new_context(bypass_csp=True)
+    for made in pages:
+        made.write(tmp_path, "", matrix.version)
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message, all=complaints: all.append(message.text))
+        page.goto((tmp_path / made.path / "index.html").as_uri())
+        page.add_script_tag(content=script("axe-core/axe.min.js"))
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = page.evaluate("() => axe.run()")
+            told = [
+                (rule["id"], [node["target"] for node in rule["nodes"]][:3])
+                for rule in found["violations"]
+            ]
+            assert told == [], (made.path, scheme)
+        page.set_viewport_size({"width": 390, "height": 844})
+        # A table scrolls in its own frame, and the page does not.
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 390, made.path
+        assert complaints == [], made.path
+    context.close()
 
 
 def test_a_phone_shows_all_of_it(visit: Opener) -> None:

@@ -157,13 +157,21 @@ class _Checker:
         framework = self.universe.matrix.framework or ""
         offered = [
             self.images.adjusted(offered_in_extra(_as_offered(clash), self.file, framework))
-            for clash in clashes
+            for clash in (self._by_choice(each, target, group) for each in clashes)
             if not self._is_meant_so(clash, group)
         ]
         clashes = [clash for clash in offered if clash is not None]
         if lines is not None:
             clashes = [project for project in clashes if _concerns(project, lines)]
         return Judged(target, group, tuple(pins), tuple(clashes))
+
+    def _by_choice(self, clash: PinConflict, target: Target, group: str | None) -> PinConflict:
+        """A conflict of files as a warning, where extras of a lock bring what overwrites what:
+        nobody has to install both."""
+        is_error = clash.finding.code == SAME_FILES and clash.finding.severity == "error"
+        if not is_error or self._lines.are_in_base(clash.members, target, group):
+            return clash
+        return clash._replace(finding=replace(clash.finding, severity="warning"))
 
     def _as_of_conda(self, clash: PinConflict) -> PinConflict:
         """The same without a change for pip: its builds are not those of conda's channels."""

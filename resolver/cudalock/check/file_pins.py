@@ -121,6 +121,17 @@ class FileLines:
         pins = [pin for pin in pins if not (pin.by_conda and pin.name in by_pip)]
         return self._as_sent(pins)
 
+    def are_in_base(self, pins: Iterable[PinnedProject], target: Target, group: str | None) -> bool:
+        """Whether entries of a lock are all installed without an extra or a group of the project;
+        those of another file are."""
+        if self.file.roots is None:
+            return True
+        from cudalock.projects.locks.graph import entries_for
+
+        environment = target.marker_environment()
+        base = {id(each) for each in entries_for(self.file, environment, group, extras=False)}
+        return all(id(pin.origin) in base for pin in pins)
+
     def _as_sent(self, pins: list[PinnedProject]) -> list[PinnedProject]:
         """The same with what a line sends to an index or an address taken from there for every line
         about it."""

@@ -24,7 +24,7 @@ def name_findings(file: ProjectFile, matrix: Matrix, stack: Stack) -> Iterator[F
     Beside the CUDA stack `whisper` is never meant to be Graphite's database; without it, it may be.
     """
     has_stack = any(declared.name in stack for declared in file.everything())
-    members: list[str] | None = None
+    known = sorted(matrix.projects)
     places = IndexNames(matrix)
     for included in file.files():
         for declared in included.declared:
@@ -39,10 +39,12 @@ def name_findings(file: ProjectFile, matrix: Matrix, stack: Stack) -> Iterator[F
                         "CL107", severity, says, (), fix, declared.place, (declared.name,)
                     )
             elif declared.name not in matrix.projects:
-                # Asked once, and not for each of hundreds of lines.
-                if members is None:
-                    members = [name for name in matrix.projects if name in stack]
-                yield from _slips(declared, matrix, members)
+                # Names first: to know of a project whether it belongs to the stack, its file is
+                # read, and all of them are 13 MB.
+                slips = matrix.namesakes.find_slips(declared.name, known)
+                meant = next((name for name in slips if name in stack), None)
+                if meant is not None:
+                    yield _slip(declared, meant)
 
 
 def _is_looked_up(declared: Declared, file: ProjectFile, places: IndexNames) -> bool:
@@ -58,11 +60,9 @@ def _is_looked_up(declared: Declared, file: ProjectFile, places: IndexNames) -> 
     return indexes is not None and PACKAGE_INDEX in indexes
 
 
-def _slips(declared: Declared, matrix: Matrix, members: list[str]) -> Iterator[Finding]:
-    meant = matrix.namesakes.find_slip(declared.name, members)
-    if meant is not None:
-        says = f"`{declared.name}` is not in the matrix, and one letter off {meant}"
-        yield Finding("CL108", "warning", says, (), f"`{meant}`", declared.place, (declared.name,))
+def _slip(declared: Declared, meant: str) -> Finding:
+    says = f"`{declared.name}` is not in the matrix, and one letter off {meant}"
+    return Finding("CL108", "warning", says, (), f"`{meant}`", declared.place, (declared.name,))
 
 
 __all__ = ["name_findings"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,6 +23,7 @@ from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import MirroredMatrices, open_matrix
 from cudalock.errors import Contradiction, NothingAsked
 from cudalock.files import resolved
+from cudalock.records import replace
 from cudalock.targets.facets import FACETS
 from cudalock.text import counted
 

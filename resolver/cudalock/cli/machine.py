@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cudalock.errors import CudalockError, OtherProject, SeveralAccelerators
+from cudalock.records import replace
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 from cudalock.text import shell_command

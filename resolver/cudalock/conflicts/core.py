@@ -87,7 +87,7 @@ class Conflict:
         central = {*self.problem.goal_names, matrix.framework}
         # What nobody has read is the last of all reasons.
         is_aside = kind == "fact" and (
-            matrix.fact(id).component not in central or matrix.fact(id).basis == "unverified"
+            matrix.fact_owner(id) not in central or matrix.fact(id).basis == "unverified"
         )
         # Before all others what no choice of versions changes: a driver that does not see the GPU.
         is_version = all(element not in each for _, each in self.problem.unusable_accelerators)

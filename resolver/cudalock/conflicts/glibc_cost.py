@@ -54,7 +54,9 @@ def cost_of_glibc(resolution: Resolution) -> GlibcCost | None:
         return None
     newest = replace(target, glibc=newer_glibcs(target)[-1])
     with suppress(GaveUp, NetworkError):
-        other = find(resolution.goal, newest, resolution.universe)
+        universe = resolution.universe
+        # Only an index may have more, and only where one may be asked.
+        other = find(resolution.goal, newest, universe, looks_newer=universe.looks_further)
         glibc = oldest_glibc(other) if other else None
         newer = tuple(_newer(resolution, other)) if other else ()
         if (

@@ -89,7 +89,7 @@ def _within_major(
     major = there.version.partition(".")[0]
     if not major.isdecimal():
         return wanted
-    near = wanted & SpecifierSet(f"<{int(major) + 1}")
+    near = wanted & specifier_set(f"<{int(major) + 1}")
     releases = subject.matrix.versions(there.name)
     is_there = any(
         near.contains(release, prereleases=True) and release.partition(".")[0] == major

@@ -96,6 +96,7 @@ class LiveUniverse:
         self._wheelless: set[str] = set()
         """projects of the matrix that a search found no wheel of"""
         self._sourced: dict[int, SourcedProject] = {}
+        self._kinds: dict[Project, tuple[bool, bool]] = {}
         self._unread_sources: list[str] = []
         """projects (and archives) that `offline` kept from being read in this attempt"""
         self._lock = threading.RLock()
@@ -310,8 +311,8 @@ class LiveUniverse:
         name = project.name
         if not (self.matrix.component(name).sdists or name in self._built | self._wheelless):
             is_pinned = any(name == pinned for pinned, _ in self._pinned)
-            newest = project.release(project.versions[-1]) if is_plain(project) else None
-            if newest is None or not (is_pinned or newest.is_source_only):
+            has_plain_wheels, is_source_only = self._kind_of(project)
+            if not has_plain_wheels or not (is_pinned or is_source_only):
                 return project
         with self._lock:
             key = id(project)
@@ -319,6 +320,17 @@ class LiveUniverse:
                 listing = partial(self._index_page, project.name)
                 self._sourced[key] = SourcedProject(project, self, listing)
             return self._sourced[key]
+
+    def _kind_of(self, project: Project) -> tuple[bool, bool]:
+        """Whether a project is plain, and whether its newest release has no wheel. A solve asks for
+        the same thirty projects five hundred times."""
+        kind = self._kinds.get(project)
+        if kind is None:
+            plain = is_plain(project)
+            kind = plain, plain and project.release(project.versions[-1]).is_source_only
+            if project.is_immutable:
+                self._kinds[project] = kind
+        return kind
 
     def _index_page(self, name: str) -> tuple[str, Listing] | None:
         # To load all that asks an index takes half the time of an explanation.

@@ -26,7 +26,11 @@ from cudalock.versions import (
 
 Verb = Literal["requires", "constrains", "conflicts"]
 VERBS: Final[tuple[Verb, ...]] = ("requires", "constrains", "conflicts")
-EFFECTS: Final = ("breaks", "degrades", "unsupported")
+HARD: Final = "breaks"
+"""The effect of the facts that a solution never violates."""
+EFFECTS: Final = (HARD, "degrades", "unsupported")
+VIRTUAL: Final = "virtual"
+"""The kind of the components that pip does not install."""
 Cure = Literal["versions", "system", "none"]
 CURES: Final[tuple[Cure, ...]] = ("versions", "system", "none")
 """What ends what a fact describes: other releases or builds; something else of the machine (a
@@ -236,6 +240,10 @@ class RowRule(NamedTuple):
     but: frozenset[str]
     """the projects that it is not about"""
 
+    def may_be_about(self, project: str) -> bool:
+        """Return whether it is about some wheels of a project."""
+        return project != self.unbounded and project not in self.but
+
     def covers(self, uploaded: str | None, tags: str, requires: Iterable[str]) -> bool:
         """Return whether it is about a wheel. Of a day that nobody knows it is not."""
         if uploaded is None or uploaded >= self.before:
@@ -307,7 +315,7 @@ class Fact(NamedTuple):
     @property
     def is_hard(self) -> bool:
         """Whether a solution may not go against it."""
-        return self.effect == "breaks"
+        return self.effect == HARD
 
     @staticmethod
     def matches(labels: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
@@ -453,4 +461,4 @@ class Component(NamedTuple):
     @property
     def is_virtual(self) -> bool:
         """Whether it is no project that pip installs."""
-        return self.kind == "virtual"
+        return self.kind == VIRTUAL

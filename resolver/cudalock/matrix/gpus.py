@@ -110,7 +110,13 @@ class Gpus:
     @cached_property
     def capabilities(self) -> frozenset[str]:
         """Every compute capability that is known."""
-        return frozenset(self.by_name.values()) | frozenset(self._capability_rows)
+        # Every solve looks here, for which 400 values of models are not made.
+        named = {
+            row if isinstance(row, str) else row["architecture"]
+            for row in self._rows.values()
+            if isinstance(row, str) or ("either" not in row and row.get("vendor", NVIDIA) == NVIDIA)
+        }
+        return frozenset(named).union(self._capability_rows)
 
     @property
     def names(self) -> list[str]:

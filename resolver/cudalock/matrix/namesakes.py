@@ -14,7 +14,7 @@ from cudalock.records import dataclass
 from cudalock.versions import accepts, is_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 SHORTEST: Final = 7
 """Letters that a name of the stack has at least whose slips are looked for: `torch` and `triton`
@@ -78,14 +78,14 @@ class Namesakes:
         namesake = self.by_name.get(name)
         return namesake if namesake is not None and namesake.is_about(specifier) else None
 
-    def find_slip(self, name: str, known: Iterable[str]) -> str | None:
-        """Return the known project of which a canonical name is a slip of one letter.
+    def find_slips(self, name: str, known: Iterable[str]) -> Iterator[str]:
+        """Yield the known projects of which a canonical name is a slip of one letter.
 
         Separators do not count (`flashattn`), digits are versions (`flash-attn-4`), and a slip in
-        the first letter is another word. None if there is none.
+        the first letter is another word.
         """
         if name in self.real:
-            return None
+            return
         word = _letters(name)
         for project in known:
             letters = _letters(project)
@@ -97,8 +97,7 @@ class Namesakes:
                 and project != name
                 and _is_slip(word, letters)
             ):
-                return project
-        return None
+                yield project
 
 
 @cache

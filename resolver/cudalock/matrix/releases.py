@@ -548,7 +548,9 @@ def read_project(path: Path, mirrors: Mirrors = NO_MIRRORS) -> Project:
     except (ValueError, LookupError) as error:
         raise MatrixError(path.name, "", f"has a damaged header: {error}") from None
     lines: dict[str, str] = {}
-    for line in end[:-3].splitlines():
+    # By newlines alone, in half the time: a line of JSON may have what `splitlines` splits at.
+    rows = end[:-3].removesuffix("\n")
+    for line in rows.split("\n") if rows else ():
         # PEP 440 versions are short; the bound keeps a damaged line from being searched whole.
         end_of_version = line.find('": {', 1, 80)
         if line[:1] != '"' or end_of_version < 0 or not line.endswith(("}", "},")):

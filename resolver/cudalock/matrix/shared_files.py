@@ -88,8 +88,14 @@ def _outside(specifier: str) -> Iterator[str]:
 def read_shared_files(table: Mapping[str, Any]) -> tuple[SharedFile, ...]:
     """Read the table of the file. Raises MatrixError naming the row and key that is wrong."""
     return tuple(
-        _read_row(row, f"file[{position}]") for position, row in enumerate(table.get("file", ()))
+        read_shared_file(row, position) for position, row in enumerate(table.get("file", ()))
     )
+
+
+def holders_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the projects of a row of the file, in its order, without reading all of it."""
+    matches = (re.match(CLAUSE, text) for text in row.get("of", ()))
+    return tuple(match[1] for match in matches if match)
 
 
 def check_shared_files(table: Mapping[str, Any]) -> None:
@@ -103,7 +109,9 @@ def check_shared_files(table: Mapping[str, Any]) -> None:
             raise MatrixError(FILE, f"file[{position}].of", str(error)) from None
 
 
-def _read_row(row: Mapping[str, Any], key: str) -> SharedFile:
+def read_shared_file(row: Mapping[str, Any], position: int) -> SharedFile:
+    """Read a row of the file. Raises MatrixError naming the key that is wrong."""
+    key = f"file[{position}]"
     for needed in ("id", "path", "of", "effect", "basis", "source", "checked"):
         if not row.get(needed):
             raise MatrixError(FILE, f"{key}.{needed}", f"a shared file needs `{needed}`")
@@ -130,4 +138,12 @@ def _read_row(row: Mapping[str, Any], key: str) -> SharedFile:
     return SharedFile(row["id"], row["path"], holders, fact, prefers)
 
 
-__all__ = ["FILE", "Holder", "SharedFile", "check_shared_files", "read_shared_files"]
+__all__ = [
+    "FILE",
+    "Holder",
+    "SharedFile",
+    "check_shared_files",
+    "holders_of",
+    "read_shared_file",
+    "read_shared_files",
+]

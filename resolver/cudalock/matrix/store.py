@@ -157,7 +157,7 @@ def _read_compiled(path: Path) -> dict[str, tuple[str, dict[str, Any]]]:
 
 def _text_checksum(content: bytes) -> str:
     """Return the checksum of a text file, whatever line ends a checkout gave it."""
-    return checksum(content.replace(b"\r\n", b"\n"))
+    return checksum(content.replace(b"\r\n", b"\n") if b"\r" in content else content)
 
 
 def _parse(name: str, content: bytes) -> dict[str, Any]:

@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 
-def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
+def find(
+    goal: Goal, target: Target, universe: Universe, *, looks_newer: bool = True
+) -> Resolution | None:
     """Return the best resolution of a goal on a target, None if there is none.
 
     Where an index is asked, the search is repeated with more releases until it has a resolution or
     there are no more, and one without newer versions does not rest on what nobody was asked about.
     What a component of the goal requires without a bound is kept to the major
-    versions of its day, where that changes nothing else of the goal.
+    versions of its day, where that changes nothing else of the goal. Unless it `looks_newer`, what
+    a solution without newer versions rests on is of no interest: to find that out takes a sixth of
+    the time.
 
     Raises GaveUp if the search reached its limit without a resolution or a proof that there is
     none; NetworkError; UnknownName for an extra that the matrix does not know.
@@ -44,17 +48,19 @@ def find(goal: Goal, target: Target, universe: Universe) -> Resolution | None:
         search = Search(problem)
         solution = best_solution(search)
         if solution is not None:
-            newer = _Newer(search, solution)
             resolution = _resolution(problem, solution)
+            if not looks_newer:
+                return Attempt(resolution, has_solution=True)
+            newer = _Newer(search, solution)
             return Attempt(resolution, has_solution=True, blockers=newer.blockers)
         is_final = problem.contradicts_wish or bool(unreachable_requirements(problem))
         blockers = Blame(search).of_no_solution
         return Attempt(None, has_solution=False, is_final=is_final, blockers=blockers)
 
     resolution = universe.search(goal.requirements, target, attempt)
-    if resolution is None or newer is None:
-        return resolution
-    unknown = tuple(newer.unknown())
+    if resolution is None:
+        return None
+    unknown = tuple(newer.unknown()) if newer is not None else ()
     return _of_their_day(resolution)._replace(unknown_newer=unknown)
 
 

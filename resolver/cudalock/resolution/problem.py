@@ -836,6 +836,13 @@ class Problem:
             return frozenset()
         return frozenset(map(fact_element, self.matrix.soft_facts))
 
+    def may_guide(self, owner: str) -> bool:
+        """Return whether some fact about a component may be guiding, without reading one."""
+        matrix = self.matrix
+        if self.goal.toolkit and owner == matrix.toolkit_component:
+            return True
+        return owner == matrix.framework or owner in self.goal_names or matrix.is_virtual(owner)
+
     def is_guiding(self, fact: Fact) -> bool:
         """Return whether a warning of a fact counts before any version.
 

@@ -25,8 +25,6 @@ from itertools import combinations, groupby
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Final
 
-from resolvelib import ResolutionTooDeep
-
 from cudalock.records import NamedTuple
 from cudalock.resolution.choices import Choices
 from cudalock.resolution.cost import (
@@ -49,7 +47,6 @@ from cudalock.resolution.propagation import (
     Alive,
     Network,
 )
-from cudalock.resolution.provider import pin
 from cudalock.resolution.warnings import own_violated_facts, violated_facts
 from cudalock.resolution.witness import Witness
 from cudalock.targets.accelerators import CUDA
@@ -269,22 +266,27 @@ class Search:
     def elements(self) -> frozenset[Element]:
         """What may be left out: the elements of the network, and the facts about projects or
         requirements that are in the closure only."""
-        members = self.network.domains
+        members, matrix = self.network.domains, self.problem.matrix
         closure = {
-            fact_element(fact.id)
-            for fact in self.problem.matrix.facts.values()
-            if fact.component not in members
-            or any(demand.template.name not in members for demand in fact.beside)
+            fact_element(id) for id, owner in matrix.fact_owners.items() if owner not in members
         }
-        return self.network.elements | closure
+        leading_out = {
+            fact_element(fact.id)
+            for name in members
+            for fact in matrix.component(name).facts
+            if any(demand.template.name not in members for demand in fact.beside)
+        }
+        return self.network.elements | closure | leading_out
 
     @cached_property
     def _guiding_facts(self) -> frozenset[Element]:
         """The soft facts whose warnings count before any version."""
-        problem = self.problem
-        soft = problem.soft_elements & self.elements
+        problem, owners = self.problem, self.problem.matrix.fact_owners
         return frozenset(
-            element for element in soft if problem.is_guiding(problem.matrix.fact(element.id))
+            element
+            for element in problem.soft_elements & self.elements
+            if problem.may_guide(owners[element.id])
+            and problem.is_guiding(problem.matrix.fact(element.id))
         )
 
     def _drop_fewest(
@@ -497,6 +499,11 @@ class Search:
     def _pin(self, alive: Alive, cuda: str | None, off: frozenset[Element]) -> Assignment | None:
         """Return the first assignment among what is alive, None if there is none."""
         if not self._meets_dead_ends:
+            # Imported here: a check, and a goal without a solution, do without resolvelib.
+            from resolvelib import ResolutionTooDeep
+
+            from cudalock.resolution.provider import pin
+
             try:
                 return pin(self._choices(off), alive, cuda)
             except ResolutionTooDeep:

@@ -203,7 +203,7 @@ class WheelName(NamedTuple):
     """the label of a wheel variant (PEP 825), `cuda12.6`; pip and packaging refuse such a name"""
 
 
-_VARIANT: Final = re.compile(r"[0-9a-z_.]{1,16}")
+_VARIANT: Final = r"[0-9a-z_.]{1,16}"
 
 
 def parse_wheel_name(file: str) -> WheelName | None:
@@ -217,7 +217,7 @@ def parse_wheel_name(file: str) -> WheelName | None:
         return None
     build = parts.pop(2) if len(parts) > 5 and parts[2][0].isdigit() else None
     variant = parts.pop() if len(parts) > 5 else None
-    if len(parts) != 5 or (variant is not None and not _VARIANT.fullmatch(variant)):
+    if len(parts) != 5 or (variant is not None and not re.fullmatch(_VARIANT, variant)):
         return None
     return WheelName(parts[0], parts[1], build, "-".join(parts[2:]), variant)
 

@@ -23,12 +23,16 @@ _NEVER: Final = "python_version == '0'"
 
 
 def entries_for(
-    file: ProjectFile, environment: Mapping[str, str], fork: str | None = None
+    file: ProjectFile,
+    environment: Mapping[str, str],
+    fork: str | None = None,
+    *,
+    extras: bool = True,
 ) -> list[Declared]:
     """Return the entries that count for these PEP 508 marker values, in the order of the file.
 
-    Every extra and group of the project itself is requested. Of those that conflict, the file's
-    forks, at most one is: the given one, and without one none of them.
+    Every extra and group of the project itself is requested, none with `extras` False. Of those
+    that conflict, the file's forks, at most one is: the given one, and without one none of them.
     """
 
     def holds(marker: str | None) -> bool:
@@ -47,7 +51,7 @@ def entries_for(
     waiting: list[Edge] = [
         edge
         for edge in file.roots
-        if edge.extra in (None, fork) or (fork is None and edge.extra not in file.forks)
+        if edge.extra in (None, fork) or (extras and fork is None and edge.extra not in file.forks)
     ]
     while waiting:
         edge = waiting.pop()

@@ -12,7 +12,7 @@ from cudalock.projects.syntax.toml_file import TomlFile, as_list
 from cudalock.versions import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from cudalock.projects.model import Encoding
     from cudalock.projects.syntax.text import Text
@@ -38,7 +38,7 @@ def read(text: Text, encoding: Encoding) -> ProjectFile:
         requires_python=file.range("requires-python"),
         environments=file.markers("supported-markers"),
         problems=tuple(dict.fromkeys(file.problems)),
-        roots=tuple(root for _, package in own for root in _roots(package, forks)),
+        roots=tuple(root for _, package in own for root in _roots(package)),
         forks=forks,
         overridden=frozenset(_overridden(file)),
         project=names[0] if names else None,
@@ -105,9 +105,8 @@ def _fork(kind: str, package: str, name: str) -> str:
     return f"{kind}-{len(package)}-{package}-{name}"
 
 
-def _roots(package: dict[str, Any], forks: Sequence[str]) -> Iterator[Edge]:
-    """Yield the requirements of a locked project. Extras and groups keep their name if some
-    conflict; else all of them are requested."""
+def _roots(package: dict[str, Any]) -> Iterator[Edge]:
+    """Yield the requirements of a locked project, those of extras and groups with their name."""
     kinds = (("optional-dependencies", "extra"), ("dev-dependencies", "group"))
     for dependency in as_list(package.get("dependencies")):
         yield from _edge(dependency, None)
@@ -116,7 +115,7 @@ def _roots(package: dict[str, Any], forks: Sequence[str]) -> Iterator[Edge]:
         for name, dependencies in groups.items() if isinstance(groups, dict) else ():
             fork = _fork(kind, canonical(package["name"]), canonical(name))
             for dependency in as_list(dependencies):
-                yield from _edge(dependency, fork if forks else None)
+                yield from _edge(dependency, fork)
 
 
 def _edges(package: dict[str, Any]) -> Iterator[Edge]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.projects.model import Declared, DeclaredIndex, FileProblem, Option, ProjectFile
 from cudalock.projects.syntax.logical_lines import LogicalLine, logical_lines, words
 from cudalock.projects.syntax.pep508 import is_marker, is_name, parse
+from cudalock.records import replace
 from cudalock.targets.tags import parse_wheel_name
 from cudalock.urls import file_of
 from cudalock.versions import canonical
