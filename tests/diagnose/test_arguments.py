@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from bench import arguments
-from cudalock.diagnose.name_table import Argument, Span, arguments_named
+from cudalock.diagnose.name_table import DatedArgument, Span, arguments_named
 from cudalock.matrix.matrix import Matrix
 
 OLD = """
@@ -57,7 +57,7 @@ def test_what_decorators_and_keywords_take_is_there(tmp_path: Path) -> None:
 def test_the_embedded_table(matrix: Matrix) -> None:
     path = matrix.file("names/arguments.json")
     assert arguments_named(path, "SFTTrainer.__init__", "max_seq_length") == [
-        Argument("trl", (Span(None, "0.13.0"),))
+        DatedArgument("trl", (Span(None, "0.13.0"),))
     ]
     # Only the old name of a renamed one, and nothing of what is in every release.
     assert arguments_named(path, "Trainer.__init__", "model") == []

@@ -76,7 +76,7 @@ def read_name_table(path: Path) -> NameTable | None:
 ARGUMENTS: Final = f"{FOLDER}/arguments.json"
 
 
-class Argument(NamedTuple):
+class DatedArgument(NamedTuple):
     """An argument of a project's function that came or went with releases."""
 
     project: str
@@ -92,7 +92,7 @@ def _read_arguments(path: Path) -> dict[str, dict[str, Any]]:
     return projects
 
 
-def arguments_named(path: Path, function: str, argument: str) -> list[Argument]:
+def arguments_named(path: Path, function: str, argument: str) -> list[DatedArgument]:
     """Return what the projects know of an argument of a function, `Trainer.__init__`."""
     found = []
     for project, row in _read_arguments(path).items():
@@ -106,5 +106,5 @@ def arguments_named(path: Path, function: str, argument: str) -> list[Argument]:
                 )
                 for at in range(0, len(edges), 2)
             ]
-            found.append(Argument(project, tuple(spans)))
+            found.append(DatedArgument(project, tuple(spans)))
     return found

@@ -129,11 +129,8 @@ def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[
                 members=(installed.name,),
             )
             yield fixed(finding, again(installed, subject))
-        cut_off = [
-            path
-            for path in records[installed.name]
-            if _is_cut_off(path, installed, records[installed.name])
-        ]
+        record = records[installed.name]
+        cut_off = [path for path in record if _is_cut_off(path, installed, record)]
         if cut_off:
             finding = Finding(
                 "CL701",
