@@ -252,7 +252,9 @@ OTHER_OPTIONS = {
     *("--pip", "--check", "--jobs", "--json", "--markdown", "--seconds", "--output"),
     *("--bars", "--file", "--override"),
     *("--again", "--lock-only", "--minor", "--only", "--page"),
-    *("--heavy", "--machine", "--minutes", "--seed"),
+    *("--checkouts", "--folder", "--heavy", "--machine", "--minutes", "--seed"),
+    # of Poetry
+    "--extras",
     # of `conda list`
     *("--export", "--explicit"),
     *("--help", "--version"),

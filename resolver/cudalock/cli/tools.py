@@ -25,7 +25,7 @@ LONGEST: Final = 100_000
 """Characters of a text that is checked or explained."""
 
 
-class Argument(NamedTuple):
+class ToolArgument(NamedTuple):
     """One argument of a tool."""
 
     says: str
@@ -46,26 +46,30 @@ class Argument(NamedTuple):
 
 
 _TARGET: Final = {
-    "python": Argument("Python version of the target: 3.11", "--python"),
-    "platform": Argument("linux, windows, macos, linux-aarch64, ubuntu22.04, ...", "--platform"),
-    "gpu": Argument('GPU of the target: "RTX 5090" or 12.0', "--gpu"),
-    "driver": Argument("NVIDIA driver of the target: 550.54", "--driver"),
+    "python": ToolArgument("Python version of the target: 3.11", "--python"),
+    "platform": ToolArgument(
+        "linux, windows, macos, linux-aarch64, ubuntu22.04, ...", "--platform"
+    ),
+    "gpu": ToolArgument('GPU of the target: "RTX 5090" or 12.0', "--gpu"),
+    "driver": ToolArgument("NVIDIA driver of the target: 550.54", "--driver"),
 }
 _NARROW: Final = {
-    "fields": Argument('only these keys of the answer: ["pins.name", "warnings"]', kind="array"),
-    "limit": Argument("only the first rows of each list", kind="integer"),
+    "fields": ToolArgument(
+        'only these keys of the answer: ["pins.name", "warnings"]', kind="array"
+    ),
+    "limit": ToolArgument("only the first rows of each list", kind="integer"),
 }
 _GOAL: Final = {
-    "goal": Argument(
+    "goal": ToolArgument(
         'what is wanted, in words: "torch 2.6 + flash attention on Windows py3.11"',
         is_required=True,
     ),
-    "requirements": Argument('further requirements: ["numpy<2", "einops"]', kind="array"),
+    "requirements": ToolArgument('further requirements: ["numpy<2", "einops"]', kind="array"),
     **_TARGET,
-    "cuda": Argument("CUDA build: 12.4, >=12.1 or cpu; leave it out for the best", "--cuda"),
-    "glibc": Argument("glibc of the target: 2.28", "--glibc"),
-    "builders": Argument("whose wheels: official, known (default) or any", "--builders"),
-    "exclude_newer": Argument("ignore what was published after this date", "--exclude-newer"),
+    "cuda": ToolArgument("CUDA build: 12.4, >=12.1 or cpu; leave it out for the best", "--cuda"),
+    "glibc": ToolArgument("glibc of the target: 2.28", "--glibc"),
+    "builders": ToolArgument("whose wheels: official, known (default) or any", "--builders"),
+    "exclude_newer": ToolArgument("ignore what was published after this date", "--exclude-newer"),
 }
 
 
@@ -79,7 +83,7 @@ class Tool:
     schemas: tuple[str, ...]
     """the published schemas that its answers have, beside that of an error"""
     command: tuple[str, ...]
-    arguments: Mapping[str, Argument]
+    arguments: Mapping[str, ToolArgument]
     uses_network: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -117,11 +121,11 @@ TOOLS: Final = {
             ("check",),
             ("check", "--json", "--quiet"),
             {
-                "file": Argument("path of the file or folder", is_path=True),
-                "text": Argument("the pins themselves, in place of a file", is_text=True),
+                "file": ToolArgument("path of the file or folder", is_path=True),
+                "text": ToolArgument("the pins themselves, in place of a file", is_text=True),
                 **_TARGET,
-                "select": Argument("report only these codes: CL2,CL103", "--select"),
-                "ignore": Argument("do not report these codes", "--ignore"),
+                "select": ToolArgument("report only these codes: CL2,CL103", "--select"),
+                "ignore": ToolArgument("do not report these codes", "--ignore"),
             },
             uses_network=True,
         ),
@@ -133,7 +137,7 @@ TOOLS: Final = {
             ("diagnose",),
             ("diagnose", "--json"),
             {
-                "text": Argument("the message or log", is_text=True, is_required=True),
+                "text": ToolArgument("the message or log", is_text=True, is_required=True),
                 **_TARGET,
             },
         ),
@@ -145,10 +149,10 @@ TOOLS: Final = {
             ("doctor",),
             ("doctor", "--json"),
             {
-                "python": Argument(
+                "python": ToolArgument(
                     "folder of the environment", "--python", is_path=True, is_required=True
                 ),
-                "lock": Argument("a lock to compare it with", "--lock", is_path=True),
+                "lock": ToolArgument("a lock to compare it with", "--lock", is_path=True),
                 "gpu": _TARGET["gpu"],
                 "driver": _TARGET["driver"],
             },
@@ -162,7 +166,7 @@ TOOLS: Final = {
             ("explain", "--json"),
             {
                 **_GOAL,
-                "package": Argument("explain only this package", "--package"),
+                "package": ToolArgument("explain only this package", "--package"),
             },
             uses_network=True,
         ),
@@ -175,8 +179,8 @@ TOOLS: Final = {
             ("show", "code", "rules"),
             ("matrix", "show", "--json"),
             {
-                "name": Argument("a project, an alias, or a GPU", is_required=True),
-                "version": Argument("a version of it"),
+                "name": ToolArgument("a project, an alias, or a GPU", is_required=True),
+                "version": ToolArgument("a version of it"),
             },
         ),
     )
@@ -294,7 +298,7 @@ class ToolServer:
         return path
 
 
-def _check_kind(name: str, value: Any, argument: Argument) -> None:
+def _check_kind(name: str, value: Any, argument: ToolArgument) -> None:
     kinds: dict[str, type] = {"string": str, "integer": int, "array": list}
     # In Python a boolean is an integer, in JSON it is none.
     is_right = isinstance(value, kinds[argument.kind]) and not isinstance(value, bool)
