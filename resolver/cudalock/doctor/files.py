@@ -130,7 +130,12 @@ def _gone(records: dict[str, Record], subject: ExaminedEnvironment) -> Iterator[
             )
             yield fixed(finding, again(installed, subject))
         record = records[installed.name]
-        cut_off = [path for path in record if _is_cut_off(path, installed, record)]
+        others = [other for name, other in records.items() if name != installed.name]
+        cut_off = [
+            path
+            for path in record
+            if _is_cut_off(path, installed, record) and not any(path in other for other in others)
+        ]
         if cut_off:
             finding = Finding(
                 "CL701",
