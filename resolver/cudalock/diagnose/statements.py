@@ -611,7 +611,7 @@ _OTHER_PYTHON: Final = (
         r" not in ['\"](?P<specifier>[^'\"]+)"
     ),
     re.compile(
-        r"Python version \((?P<python>3[\d.]*)\) does not satisfy"
+        r"Python version \((?P<python>3[0-9.]*)\) does not satisfy"
         r" Python(?P<specifier>[<>=!~][^\s]*) and (?P<name>[\w.-]+)[=><]"
     ),
     re.compile(
