@@ -149,7 +149,10 @@ def test_damaged_rules_name_the_key(tmp_path: Path) -> None:
 def test_every_rule_has_a_source() -> None:
     rules = toml.loads((MATRIX / FILE).read_text(encoding="utf-8"))
     for key in ("image", "distribution", "conda", "tool"):
-        assert not [row for row in rules[key] if not row["source"].startswith("https://")]
+        for row in rules[key]:
+            sources = [row["source"]] if isinstance(row["source"], str) else row["source"]
+            assert sources
+            assert all(source.startswith("https://") for source in sources)
 
 
 # -- files --------------------------------------------------------------------------------------

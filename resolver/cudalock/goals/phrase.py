@@ -206,7 +206,8 @@ class _Reader:
             for project in self.projects
             if project.name != framework
         ]
-        command = f"`{shell_command(['cudalock', 'solve', *words, '--image', base])}`"
+        gpus = [word for gpu in self.texts.get("gpu", ()) for word in ("--gpu", gpu)]
+        command = f"`{shell_command(['cudalock', 'solve', *words, '--image', base, *gpus])}`"
         if ":" in base:
             raise BadPhrase(
                 f"`{base}` brings packages of its own, which a phrase does not read",
