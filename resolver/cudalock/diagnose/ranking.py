@@ -409,14 +409,8 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
         if not isinstance(match.statement, (MissingName, Unloadable))
         or (match.component, match.line) not in known
     ]
-    # A note of what breaks, on the machine of the text, is the better explanation of the two.
-    breaking = {match.component for match in possible if not match.is_weak}
-    if breaking:
-        possible = [
-            match
-            for match in possible
-            if not match.is_weak or (match.fact.decides and match.component in breaking)
-        ]
+    if not all(match.is_weak for match in possible):
+        possible = [match for match in possible if not match.is_weak]
     if not all(evidence.is_groundless(match.fact) for match in possible):
         possible = [match for match in possible if not evidence.is_groundless(match.fact)]
     possible = _without_alternatives(matches, possible, evidence)
