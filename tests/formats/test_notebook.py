@@ -161,6 +161,7 @@ def test_a_runtimes_own_torch_is_kept() -> None:
     assert result.exit_code == 0, result.output
     _, held, install, _ = ("".join(c["source"]) for c in json.loads(result.stdout)["cells"])
     assert held.startswith("%%writefile constraints.txt\n")
+    assert "PIP_CONSTRAINT=constraints.txt," in held
     assert "\ntorch==2.9.0" in held
     assert "\n%pip install -q -c constraints.txt -r requirements.lock.txt\n" in install
 

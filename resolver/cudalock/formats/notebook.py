@@ -114,7 +114,10 @@ def render(lock: Lock, options: WriteOptions) -> str:
     cells = [
         f"%%writefile {LOCK}\n{text}",
         *(
-            [f"%%writefile {CONSTRAINTS}\n{constraints.render(lock, written)}"]
+            [
+                f"%%writefile {CONSTRAINTS}\n"
+                + constraints.render(lock, options._replace(filename=CONSTRAINTS))
+            ]
             if CONSTRAINTS in shlex.split(commands[tool])
             else []
         ),
