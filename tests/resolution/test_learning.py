@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from resolvelib import ResolutionTooDeep
 
 from cudalock.cli import main
-from cudalock.resolution import search
+from cudalock.resolution import provider
 from cudalock.resolution.clauses import Clause, Learner, TooLong
 from cudalock.resolution.propagation import ABSENT
 
@@ -204,7 +204,7 @@ def test_it_has_the_same_lock_as_the_search_that_does_not_learn(
 
     command = ["solve", "--offline", *words.split()]
     expected = CliRunner().invoke(main, command)
-    monkeypatch.setattr(search, "pin", too_deep)
+    monkeypatch.setattr(provider, "pin", too_deep)
     found = CliRunner().invoke(main, command)
     assert (found.exit_code, found.stdout, found.stderr) == (
         expected.exit_code,
