@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     """a variable, and what is asked of its value"""
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_CLAUSE = r"(?:~=|==|!=|<=|>=|<|>) *[A-Za-z0-9.*+!_-]+"
-_CLAUSES = rf"{_CLAUSE}(?: *, *{_CLAUSE})*"
+# One space at most between two parts: with any number, where parts may be missing, a line of spaces
+# would be split in all ways.
+_CLAUSE = r"(?:~=|==|!=|<=|>=|<|>) ?[A-Za-z0-9.*+!_-]+"
+_CLAUSES = rf"{_CLAUSE}(?: ?, ?{_CLAUSE})*"
 _REQUIREMENT: Final = (
-    rf"({_NAME}) *(?:\[ *({_NAME}(?: *, *{_NAME})*) *\])? *"
-    rf"(?:({_CLAUSES})|\( *({_CLAUSES}) *\))? *(?:; *(.+))?"
+    rf"({_NAME}) ?(?:\[ ?({_NAME}(?: ?, ?{_NAME})*) ?\])? ?"
+    rf"(?:({_CLAUSES})|\( ?({_CLAUSES}) ?\))? ?(?:; ?(.+))?"
 )
 _TOKEN: Final = (
     r" *(?:([()])|(and|or)\b"

@@ -12,7 +12,7 @@ from cudalock.diagnose.statements import FRAME, MissingName, SourceBuild, Unload
 from cudalock.matrix.facts import NONE
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, gpu_version, of_gpu
-from cudalock.targets.platforms import SPELLINGS
+from cudalock.targets.platforms import PROCESSOR_OF_MAC, SPELLINGS
 from cudalock.versions import accepts, holds, may_accept, specifier_set
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _YOU_HAVE: Final = re.compile(r"\(you have [0-9]")
 """What makes a line worth the slower pattern."""
 _WORD: Final = re.compile(r"[A-Za-z][\w-]*")
 
-_PROCESSOR: Final = re.compile(r"macosx_[0-9_]+(?:x86_64|arm64)|osx-(?:64|arm64)|darwin[ -]arm64")
+_PROCESSOR: Final = re.compile(PROCESSOR_OF_MAC)
 
 OTHER_BUILD: Final = "python-other-build"
 """The general fact of a build outside of the stack."""

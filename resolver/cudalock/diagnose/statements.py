@@ -27,7 +27,7 @@ from cudalock.generate.rules import read_rules
 from cudalock.matrix.facts import NONE
 from cudalock.show.wheels import python_ranges, pythons_on
 from cudalock.targets.accelerators import CUDA
-from cudalock.targets.platforms import SPELLINGS
+from cudalock.targets.platforms import SPELLINGS, names_mac_of_conda
 from cudalock.versions import (
     accepts,
     canonical,
@@ -1189,7 +1189,7 @@ class _StatementReader:
         )
         if start is None:
             return
-        is_mac = "osx-" in self._text.folded
+        is_mac = names_mac_of_conda(self._text.folded)
         conda = read_rules(self._matrix.directory).conda
         for number, line in self.lines[start + 1 : start + 30]:
             match = _CONDA_ENTRY.match(line[:LONGEST])

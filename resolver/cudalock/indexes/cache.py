@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cudalock.files import home, write_atomically
+from cudalock.targets import LINUX
 
 CACHE_VARIABLE: Final = "CUDALOCK_CACHE_DIR"
 
@@ -18,7 +19,7 @@ def cache_folder() -> Path:
     named = os.environ.get(CACHE_VARIABLE)
     if named:
         return Path(named)
-    if sys.platform.startswith("linux"):
+    if sys.platform == LINUX.sys_platform:
         # As platformdirs has it, whose import takes a twentieth of a conflict's explanation.
         xdg = os.environ.get("XDG_CACHE_HOME", "").strip()
         folder = (Path(xdg) if xdg else home() / ".cache") / "cudalock"

@@ -290,6 +290,15 @@ def of_wheel_tags(tags: str) -> list[str]:
     return [name for name in PLATFORMS if name in names]
 
 
+PROCESSOR_OF_MAC: Final = r"macosx_[0-9_]+(?:x86_64|arm64)|osx-(?:64|arm64)|darwin[ -]arm64"
+"""How wheel tags, conda and the kernel name the processor of a Mac, in lower case."""
+
+
+def names_mac_of_conda(text: str) -> bool:
+    """Return whether a text has one of conda's subdirs for macOS."""
+    return any(row.conda is not None and row.conda in text for row in _ROWS if row.system is MACOS)
+
+
 def of_conda_subdir(subdir: str) -> Platform | None:
     """Return the platform of one of conda's subdirs: `osx-64` is macOS on x86_64."""
     return next((row for row in _ROWS if row.conda == subdir), None)
