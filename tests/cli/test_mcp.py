@@ -66,6 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def session(folder: Path) -> dict[str, Any]:
     """What one session with the server returned: tools, schemas, and the answer to each call."""
     mcp: Any = import_module("mcp")
+    stdio: Any = import_module("mcp.client.stdio")
     parameters = mcp.StdioServerParameters(
         command=sys.executable,
         args=["-m", "cudalock", "mcp", "--root", str(folder), "--offline", "--matrix", "embedded"],
@@ -73,7 +74,10 @@ def session(folder: Path) -> dict[str, Any]:
     )
 
     async def talk() -> dict[str, Any]:
-        async with mcp.Client(parameters) as client:
+        # Its default is what standard error was when somebody imported it: the runner of another
+        # test has no file there.
+        transport = stdio.stdio_client(parameters, errlog=sys.__stderr__)
+        async with mcp.Client(transport) as client:
             answers: dict[str, Any] = {
                 "tools": (await client.list_tools()).tools,
                 "resources": (await client.list_resources()).resources,
