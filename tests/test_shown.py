@@ -95,6 +95,7 @@ NOT_RUN: Final = {
     "uv sync": "downloads torch: tests/formats/test_uv_project.py has it with a recorded index",
     "uv lock": "asks PyTorch's index: tests/formats/test_uv_project.py has it with a recorded one",
     "docker build": "takes Docker",
+    "pdm run": "takes PDM: tests/formats tries what it reads, where it is at hand",
     "conda env": "takes conda",
     "pixi install": "takes pixi",
     "npm ci": "asks a registry: .ci/web runs it",
