@@ -316,7 +316,7 @@ def test_why_these_versions(desk: Visit) -> None:
 
 
 def test_every_format_is_copied_and_downloaded(desk: Visit) -> None:
-    fresh(desk, WINDOWS, "yes")
+    fresh(desk, "?platform=linux&python=3.12&torch=2.8&with=torchvision", "yes")
     page = desk.page
     formats = page.locator("[name=format]").evaluate_all("all => all.map(one => one.value)")
     names = page.locator(".formats span").all_inner_texts()

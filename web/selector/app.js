@@ -476,7 +476,9 @@ async function copy(id) {
 }
 
 function download(name, id) {
-  const blob = new Blob([document.getElementById(id).textContent], { type: "text/plain" });
+  // Of a text the browser makes `Dockerfile.txt`.
+  const type = name.includes(".") ? "text/plain" : "application/octet-stream";
+  const blob = new Blob([document.getElementById(id).textContent], { type });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

@@ -409,8 +409,9 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
         if not isinstance(match.statement, (MissingName, Unloadable))
         or (match.component, match.line) not in known
     ]
-    if not all(match.is_weak for match in possible):
-        possible = [match for match in possible if not match.is_weak]
+    breaking = [match for match in possible if not match.is_weak]
+    if breaking:
+        possible = [match for match in possible if not match.is_weak or _is_of(match, breaking)]
     if not all(evidence.is_groundless(match.fact) for match in possible):
         possible = [match for match in possible if not evidence.is_groundless(match.fact)]
     possible = _without_alternatives(matches, possible, evidence)
@@ -435,6 +436,15 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
         *best,
         *(m._replace(is_named=bool(m.statement) or evidence.shows(m)) for m in others),
     ]
+
+
+def _is_of(note: Match, breaking: Iterable[Match]) -> bool:
+    """Return whether a note that decides is about something that breaks: its own project, or one
+    that its message names (xformers works without Triton)."""
+    message = note.symptom.lower()
+    return note.fact.decides and any(
+        match.component == note.component or match.component in message for match in breaking
+    )
 
 
 def _is_mere_build(match: Match, evidence: Evidence) -> bool:

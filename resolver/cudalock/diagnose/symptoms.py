@@ -67,7 +67,8 @@ class Match(NamedTuple):
     @property
     def is_weak(self) -> bool:
         """Whether any other explanation is better: a note, or what follows from something else."""
-        return self.fact.cure == "none" and not self.fact.decides
+        is_note = self.fact.effect != "breaks" or not self.fact.decides
+        return self.fact.cure == "none" and is_note
 
 
 def find_matches(
