@@ -83,10 +83,10 @@ class BaseImages:
         return self._read[text]
 
     def _text_under(self, place: Place) -> str | None:
-        part = next((part for part in self._file.files() if part.name == place.file), None)
+        part = self._file.at(place)
         while part is not None and part is not self._file and part.named_at is not None:
             place = part.named_at
-            part = next((other for other in self._file.files() if other.name == place.file), None)
+            part = self._file.at(place)
         if part is None or not part.stages:
             return self._stated
         before = [stage for stage in part.stages if stage.start <= place.start]

@@ -122,9 +122,7 @@ def _edits(
     change: PinChange, declared: Declared, file: ProjectFile, matrix: Matrix, target: Target
 ) -> list[Edit]:
     """The edits that make one change; none where the place cannot be rewritten."""
-    owner = next(
-        (file_read for file_read in file.files() if file_read.name == declared.place.file), None
-    )
+    owner = file.at(declared.place)
     version = _version_edit(change, declared, owner.text, target) if owner is not None else None
     if version is None or owner is None:
         return []

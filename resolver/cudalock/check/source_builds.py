@@ -87,7 +87,7 @@ def offered_in_extra(clash: PinConflict, file: ProjectFile, framework: str) -> P
     declared = clash.members[0].origin if clash.members else None
     if clash.finding.code != SOURCE_ONLY or not isinstance(declared, Declared):
         return clash
-    owner = next((each for each in file.files() if each.name == declared.place.file), None)
+    owner = file.at(declared.place)
     is_extra = (declared.group or "").startswith(_EXTRA)
     is_open = not declared.url and not pins_exactly([declared.specifier])
     if not is_extra or not is_open or owner is None or not _is_published(owner):

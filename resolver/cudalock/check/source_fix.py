@@ -92,7 +92,7 @@ def source_fixes(clash: PinConflict, file: ProjectFile, target: Target) -> Itera
     declared = clash.members[0].origin if clash.members else None
     if clash.missing_indexes != (PACKAGE_INDEX,) or not isinstance(declared, Declared):
         return
-    owner = next((each for each in file.files() if each.name == declared.place.file), None)
+    owner = file.at(declared.place)
     environment = target.marker_environment()
     limit = f"sys_platform != '{environment['sys_platform']}'"
     for source in owner.sources_for(declared) if owner is not None else ():

@@ -296,6 +296,10 @@ class ProjectFile:
         for file in self.nested:
             yield from file.files()
 
+    def at(self, place: Place) -> ProjectFile | None:
+        """Return which of these files a place is in."""
+        return next((file for file in self.files() if file.name == place.file), None)
+
     def everything(self) -> Iterator[Declared]:
         """Yield the entries of this file and of those it names, in the order in which pip reads
         them: a nested file's entries come where the file is named."""
