@@ -23,13 +23,17 @@ from cudalock.cli.options import (
 from cudalock.cli.settings import ProjectSettings
 from cudalock.cli.universe import open_universe
 from cudalock.errors import BadSpecifier, NothingAsked
+from cudalock.text import json_text
 from cudalock.versions import parse_requirement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cudalock.cli.keep import Kept
     from cudalock.goals import Goal
+    from cudalock.lock import LockWarning
     from cudalock.matrix.universe import Universe
-    from cudalock.resolution.model import Candidate, Resolution
+    from cudalock.resolution.model import Candidate
     from cudalock.targets import Target
 
 SCHEMA: Final = "cudalock.why-not/1"
@@ -70,6 +74,7 @@ def why_not(
     """
     from cudalock.cli.console import emit
     from cudalock.goals import command_line
+    from cudalock.lock import LockWarning
     from cudalock.solving import solve
 
     # `why-not torch 2.6.0 ...` without quotes: the shell has split the pin.
@@ -97,11 +102,16 @@ def why_not(
         return
     answer = solve(pinned, target, universe)  # raises NoSolution, which says what stops it
     usual = _without(parsed_goal, target, universe, name) if parsed_goal != pinned else None
+    command = command_line(pinned, target)
+    warnings = [
+        LockWarning(fact.id, f"{fact.component} {fact.says}", fact.effect)
+        for fact in answer.warnings
+    ]
     if as_json:
-        emit(_json(pinned, target, answer, usual))
+        emit(json_text(_document(answer.matrix.version, target, command, warnings, usual)))
         return
-    lines = [f"nothing prevents it: `{command_line(pinned, target)}`"]
-    lines += [f"warning: {fact.component} {fact.says}   [{fact.id}]" for fact in answer.warnings]
+    lines = [f"nothing prevents it: `{command}`"]
+    lines += [f"warning: {warning.says}   [{warning.fact}]" for warning in warnings]
     if usual is not None:
         lines.append(f"without this pin the goal takes {usual}")
     emit("\n".join(lines) + "\n")
@@ -119,24 +129,11 @@ def _beside_image(
     """Print what a pin changes in an image. Raises NoSolution, which says what stops it there."""
     from cudalock.cli.console import emit
     from cudalock.cli.keep import build_additions
-    from cudalock.text import json_text
 
     lock = build_additions(((pinned, target),), universe, kept, (), output)
     if as_json:
-        document = {
-            "schema": SCHEMA,
-            "matrix": lock.matrix_version,
-            "possible": True,
-            "target": lock.target.label,
-            "command": lock.command,
-            "without": None,
-            "warnings": [
-                {"fact": warning.fact, "says": warning.says, "effect": warning.effect}
-                for warning in lock.warnings
-            ],
-            "notes": list(map(str, lock.notes)),
-        }
-        emit(json_text(document))
+        document = _document(lock.matrix_version, lock.target, lock.command, lock.warnings)
+        emit(json_text({**document, "notes": list(map(str, lock.notes))}))
         return
     lines = [f"nothing prevents it: `{lock.command}`"]
     lines += [f"warning: {warning}" for warning in lock.warnings]
@@ -144,24 +141,25 @@ def _beside_image(
     emit("\n".join(lines) + "\n")
 
 
-def _json(goal: Goal, target: Target, answer: Resolution, usual: Candidate | None) -> str:
-    from cudalock.goals import command_line
-    from cudalock.text import json_text
-
-    return json_text(
-        {
-            "schema": SCHEMA,
-            "matrix": answer.matrix.version,
-            "possible": True,
-            "target": target.label,
-            "command": command_line(goal, target),
-            "without": str(usual) if usual is not None else None,
-            "warnings": [
-                {"fact": fact.id, "says": f"{fact.component} {fact.says}", "effect": fact.effect}
-                for fact in answer.warnings
-            ],
-        }
-    )
+def _document(
+    matrix: str,
+    target: Target,
+    command: str,
+    warnings: Iterable[LockWarning],
+    usual: Candidate | None = None,
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "matrix": matrix,
+        "possible": True,
+        "target": target.label,
+        "command": command,
+        "without": str(usual) if usual is not None else None,
+        "warnings": [
+            {"fact": warning.fact, "says": warning.says, "effect": warning.effect}
+            for warning in warnings
+        ],
+    }
 
 
 def _with_pin(goal: Goal, pin: str, target: Target, universe: Universe) -> tuple[Goal, str]:
