@@ -13,7 +13,7 @@ from cudalock.targets.facets import FACETS, OF_ACCELERATOR
 from cudalock.text import shell_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from cudalock.cli.options import GoalOptions, Likely
     from cudalock.environment.gpu import Machine, Probe
@@ -158,11 +158,11 @@ class LocalMachine:
     def report(self, targets: Iterable[Target]) -> None:
         """Print on standard error what was detected and used for a target, or what failed."""
         reported = tuple(targets)
-        for line in (self.describe(reported), *_borrowed_python(reported)):
-            if line:
-                from cudalock.cli.console import tell
+        lines = [self.describe(reported), _borrowed_python(reported)]
+        if any(lines):
+            from cudalock.cli.console import tell
 
-                tell(line)
+            tell("\n".join(filter(None, lines)))
 
     def describe(self, targets: Iterable[Target]) -> str | None:
         """Return the line that `report` prints, None if there is none."""
@@ -218,19 +218,25 @@ def _is_path(text: str) -> bool:
     return not is_version(text) and ("/" in text or "\\" in text or Path(text).exists())
 
 
-def _borrowed_python(targets: Iterable[Target]) -> Iterator[str]:
-    """Note that a lock for another platform has the Python of this machine."""
+def _borrowed_python(targets: Iterable[Target]) -> str | None:
+    """Note that a lock for another platform has the Python of this machine; None where none has."""
+    lent = [
+        target
+        for target in targets
+        if "platform" in target.stated and "python" not in target.stated
+    ]
+    # Most goals state both, or neither: the Python of an environment takes a process to ask.
+    if not lent:
+        return None
     from cudalock.targets import current_python, this_platform
 
-    for target in targets:
-        # The other machine may have told its own: a JetPack has one Python.
-        is_other = target.python_text != current_python()[0]
-        if "platform" not in target.stated or "python" in target.stated or is_other:
-            continue
-        with suppress(CudalockError):
-            if target.platform != this_platform()[0]:
-                yield (
-                    f"note: Python {target.python_text} is this machine's; `--python` states that"
-                    f" of the {target.platform_label} target"
+    with suppress(CudalockError):
+        platform, python = this_platform()[0], current_python()[0]
+        for target in lent:
+            # The other machine may have told its own: a JetPack has one Python.
+            if target.platform != platform and target.python_text == python:
+                return (
+                    f"note: Python {python} is this machine's; `--python` states that of the"
+                    f" {target.platform_label} target"
                 )
-                return
+    return None
