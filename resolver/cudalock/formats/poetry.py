@@ -18,6 +18,7 @@ Records, names and lists are those of the uv project, as far as they are the sam
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -140,7 +141,7 @@ class _PoetryEdit(uv_lined.LinedEdit):
         for text in self._strings("project", "dependencies"):
             requirement = uv_project.requirement_of(text)
             name = str(canonicalize_name(requirement.name)) if requirement else ""
-            if name in self._parted():
+            if name in self._parted:
                 raise self._bad(
                     "project.dependencies",
                     f"Poetry would install `{text}` with one of the lines only",
@@ -167,6 +168,7 @@ class _PoetryEdit(uv_lined.LinedEdit):
 
     # Entries and sources.
 
+    @cached_property
     def _parted(self) -> dict[str, dict[str, list[tuple[str | None, str, list[Target]]]]]:
         """Return by project, and by line, where it comes from on which targets, for the projects of
         which lines have different versions, or one that an index has."""
@@ -215,7 +217,7 @@ class _PoetryEdit(uv_lined.LinedEdit):
             raise self._bad("tool.poetry.source", "it is not a list of tables")
         used = {
             where
-            for lines in self._parted().values()
+            for lines in self._parted.values()
             for rows in lines.values()
             for kind, where, _ in rows
             if kind == "source"
@@ -251,8 +253,7 @@ class _PoetryEdit(uv_lined.LinedEdit):
 
     def _set_entries(self, names: Mapping[str, str]) -> None:
         needed = {
-            name: list(self._entries(lines, names))
-            for name, lines in sorted(self._parted().items())
+            name: list(self._entries(lines, names)) for name, lines in sorted(self._parted.items())
         }
         present = self._table(*DEPENDENCIES)
         keys = {str(canonicalize_name(key)): key for key in present}
