@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from packaging.markers import Marker
     from packaging.requirements import Requirement
 
+    from cudalock.plain import PlainMarker
+
 ProjectName = NewType("ProjectName", str)
 """A project's canonical name (PEP 503): `flash-attn`."""
 FactId = NewType("FactId", str)
@@ -125,8 +127,7 @@ class ParsedMarker:
 
         Raises UndefinedComparison and UndefinedEnvironmentName.
         """
-        is_met = None if self._plain is None else self._plain.evaluate(environment)
-        return parse_marker(self._text).evaluate(dict(environment)) if is_met is None else is_met
+        return _is_met(self._text, self._plain, environment)
 
     def __str__(self) -> str:
         return str(parse_marker(self._text))
@@ -253,15 +254,19 @@ def holds(marker: str | None, environment: Mapping[str, str]) -> bool:
     if marker is None:
         return True
     plain = None if has_long_number(marker) else read_marker(marker)
-    is_met = None if plain is None else plain.evaluate(environment)
-    if is_met is not None:
-        return is_met
-    from packaging.markers import InvalidMarker
-
     try:
-        return parse_marker(marker).evaluate(dict(environment))
+        return _is_met(marker, plain, environment)
     except RecursionError:
+        from packaging.markers import InvalidMarker
+
         raise InvalidMarker("it is nested too deeply") from None
+
+
+def _is_met(text: str, plain: PlainMarker | None, environment: Mapping[str, str]) -> bool:
+    """Return whether a marker holds, by packaging where it is not plain, or asks for what the
+    environment lacks."""
+    is_met = None if plain is None else plain.evaluate(environment)
+    return parse_marker(text).evaluate(dict(environment)) if is_met is None else is_met
 
 
 @cache

@@ -28,7 +28,7 @@ from cudalock.findings import SEVERITIES, Finding
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.projects.model import Declared
 from cudalock.records import NamedTuple, dataclass, replace
-from cudalock.targets.accelerators import CPU
+from cudalock.targets.accelerators import CPU, CUDA
 
 if TYPE_CHECKING:
     from cudalock.matrix.matrix import Matrix
@@ -184,7 +184,7 @@ class _Checker:
         """Whether a conflict is one with the target's GPU, by the architectures of builds."""
         facts = self.universe.matrix.facts
         return any(
-            demand.template.name == "gpu"
+            demand.template.name == CUDA.component
             for fact_id in clash.finding.facts
             if fact_id in facts
             for demand in facts[fact_id].of_machine
