@@ -433,9 +433,13 @@ class LiveUniverse:
         with self._lock:
             if self._indexes is None:
                 from cudalock.indexes.package_index import PackageIndexes
+                from cudalock.indexes.rows import may_be_used
 
                 self._indexes = PackageIndexes(
-                    *self._given, offline=self._offline, mirrors=self.matrix.mirrors
+                    *self._given,
+                    offline=self._offline,
+                    mirrors=self.matrix.mirrors,
+                    takes=may_be_used,
                 )
             return self._indexes
 
