@@ -740,6 +740,9 @@ class _Reader:
             return 0
         by = len(tokens) > 1 and tokens[1].text.lower() in ("x", "of")
         used = self._read_run(tokens[1 + by :], "gpu", self._gpu)
+        if not used and len(tokens) > 1 + by:
+            # "on 2 GPUs" names none, nor does "4 cards".
+            used = int(tokens[1 + by].lower in self.words.things)
         return 1 + by + used if used else 0
 
     def _read_number(self, tokens: list[Token]) -> int:
