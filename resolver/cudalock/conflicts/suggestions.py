@@ -228,10 +228,8 @@ class Advisor:
         return (suggestion for suggestion in suggestions if self._is_possible(suggestion))
 
     def _is_possible(self, suggestion: Suggestion) -> bool:
-        gpus = self._matrix.gpus
-        if not all(
-            suggestion.target.platform in gpus.platforms_of(gpu) for gpu in suggestion.target.gpus
-        ):
+        target, matrix = suggestion.target, self._matrix
+        if not all(target.platform in matrix.gpus.platforms_of(gpu) for gpu in target.gpus):
             return False
         problem = Problem(suggestion.goal, suggestion.target, self._universe)
         # Another target may need an index that cannot be queried: that is no suggestion.
