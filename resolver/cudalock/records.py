@@ -6,8 +6,8 @@ annotation of each field is. A solve imports a hundred such classes: they took a
 
 Here a dataclass has one function of its own, `__init__`, which is compiled when its first value is
 made, and a NamedTuple keeps its annotations as texts; those of as many fields share the code of
-`__new__`, whose variables are renamed. Type checkers see the standard library's, and a test compares both. Modules that only some
-commands import use the standard library itself.
+`__new__`, whose variables are renamed. Type checkers see the standard library's, and a test
+compares both. Modules that only some commands import use the standard library itself.
 """
 
 from __future__ import annotations
