@@ -729,7 +729,8 @@ class LiveUniverse:
             self._whole[name].add(lost)
             return ()
         if is_plain(matrix_project) and self._is_listed(name):
-            self._whole[name] = {lost}
+            # Several threads read ahead.
+            self._whole.setdefault(name, set()).add(lost)
             self._was_extended = True
             # What an extra brings may be held by nobody but an index.
             self._opened = True
@@ -821,7 +822,6 @@ class LiveUniverse:
         unasked = [lost for one in with_extras for lost in self._noted(one.name, one.extras)]
         if unasked:
             self._raise(unasked, None)
-        self._was_extended = False
         self._note_pins(requirements)
         for requirement in requirements:
             self._asked_extras.setdefault(requirement.name, set()).update(requirement.extras)
@@ -829,6 +829,8 @@ class LiveUniverse:
         if self._opened and key not in self._prepared:
             self._prepared.add(key)
             Preparation(self, target).run(set(requirements))
+        # The attempt that follows knows what was met so far.
+        self._was_extended = False
 
 
 def _unreadable(project: LiveProject) -> str:
