@@ -145,10 +145,14 @@ class Unknowns:
         return soft
 
     def count_faults(self, candidate: Candidate) -> int:
-        """Return whether nobody has seen a wheel, and how many soft facts warn of the wheel itself,
+        """Return whether nobody has seen a wheel or its like, and how many soft facts warn of the wheel itself,
         wherever it is used."""
-        is_derived = candidate.build is not None and candidate.build.known == "derived"
-        return is_derived + len(self._faults(candidate))
+        return candidate.is_unseen + len(self._faults(candidate))
+
+    def has_trap(self, candidate: Candidate) -> bool:
+        """Return whether a wheel is warned of in itself, wherever it is used."""
+        build = candidate.build
+        return (build is not None and build.warning is not None) or bool(self._faults(candidate))
 
     def _faults(self, candidate: Candidate) -> list[Fact]:
         soft = self.soft_facts(candidate.name)
