@@ -129,7 +129,7 @@ def judge(
         len(guiding) + (FRAMEWORK in rows and doubts.is_doubtful(rows[FRAMEWORK])),
         sum(doubts.is_unseen(rows[name]) for name in names if name in rows),
         _Newest(version_of(framework.version)) if framework else (),
-        sum(doubts.has_trap(rows[name]) for name in names if name in rows),
+        sum(rows[name].has_warning for name in names if name in rows),
         build_key(framework) if framework else (),
         tuple(
             (
@@ -197,10 +197,6 @@ class Doubts:
             and any(wheel[0].split("-")[-1] in fitting for wheel in build["wheels"])
             for build in row.release.get("builds", ())
         )
-
-    def has_trap(self, row: Row) -> bool:
-        """Whether a row is warned of in itself."""
-        return row.has_warning or self._faults(row) > 0
 
     def is_doubtful(self, row: Row) -> bool:
         """Whether something is unknown of a row by itself, or it has a known problem."""
@@ -539,7 +535,7 @@ class Formula:
         needs_framework = not self._holds([*assumed, -self._domain(FRAMEWORK).present])
         unseen = self._fewest(assumed, self._marked("unseen", names, self._doubts.is_unseen))
         version = self._newest_framework(assumed) if needs_framework else None
-        trapped = self._fewest(assumed, self._marked("trapped", names, self._doubts.has_trap))
+        trapped = self._fewest(assumed, self._marked("trapped", names, lambda row: row.has_warning))
         framework = None
         if needs_framework:
             framework = self._settle(assumed, FRAMEWORK, "build", build_key)

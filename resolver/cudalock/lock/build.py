@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cudalock.conflicts.pin_reasons import PinExplainer
 from cudalock.errors import NetworkError
 from cudalock.lock.lock import (
+    ALIKE,
     GOAL,
     Lock,
     LockedWheel,
@@ -185,6 +186,7 @@ def _wheel(
     renamed: bool,
     source_build: SourceState | None,
 ) -> LockedWheel:
+    is_alike = build.known == "derived" and release.has_seen_beside(build, wheel.tags)
     return LockedWheel(
         file=wheel.file(release.version, build.local),
         sha256=wheel.sha256,
@@ -192,7 +194,7 @@ def _wheel(
         builder=build.builder,
         url=resolution.universe.url(build, wheel, release.version),
         trust=resolution.universe.trust(build),
-        known=build.known,
+        known=ALIKE if is_alike else build.known,
         warning=build.warning,
         renamed=renamed,
         source=build.source,

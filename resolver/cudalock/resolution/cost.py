@@ -8,7 +8,8 @@ Nothing ever goes against a fact that says `breaks`. Of what is left:
    the platform
 2. the fewest goal components with a wheel that nobody has seen, nor its like for another Python
 3. the framework, newest public version first
-4. the fewest goal components with a wheel that is warned of in itself
+4. the fewest goal components with a wheel that has a known trap, which others of the release need
+   not have
 5. the framework's CUDA build: the one upstream publishes by default for Linux x86_64, then the
    newest, then older
 6. each goal component, in the order of its rank, then by name: the newest major version, the

@@ -144,9 +144,14 @@ class Candidate:
         )
 
     @property
+    def has_trap(self) -> bool:
+        """Whether this very wheel has a known trap, which others of its release need not have."""
+        return self.build is not None and self.build.warning is not None
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether nobody has seen the wheel, or it has a known trap."""
-        return self.is_derived or (self.build is not None and self.build.warning is not None)
+        return self.is_derived or self.has_trap
 
     def __str__(self) -> str:
         return f"{self.name} {self.full_version}" if self.version else f"no {self.name}"

@@ -358,8 +358,8 @@ class Search:
 
     @cached_property
     def _trapped_wheels(self) -> dict[str, int]:
-        """The wheels of goal components that have a known trap in themselves."""
-        return self._wheels_of_components(self.problem.unknowns.has_trap)
+        """The wheels of goal components that have a known trap."""
+        return self._wheels_of_components(attrgetter("has_trap"))
 
     def _wheels_of_components(self, is_marked: Callable[[Candidate], bool]) -> dict[str, int]:
         marked: dict[str, int] = {}

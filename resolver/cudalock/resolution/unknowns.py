@@ -149,11 +149,6 @@ class Unknowns:
         wherever it is used."""
         return candidate.is_unseen + len(self._faults(candidate))
 
-    def has_trap(self, candidate: Candidate) -> bool:
-        """Return whether a wheel is warned of in itself, wherever it is used."""
-        build = candidate.build
-        return (build is not None and build.warning is not None) or bool(self._faults(candidate))
-
     def _faults(self, candidate: Candidate) -> list[Fact]:
         soft = self.soft_facts(candidate.name)
         return [
