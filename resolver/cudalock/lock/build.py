@@ -424,8 +424,8 @@ def _dated_notes(resolution: Resolution) -> Iterator[str]:
         more = len(pins) - NAMED_DATED
         rest = f" and {more} more" if more > 0 else ""
         yield (
-            f"{listed(pins[:NAMED_DATED])}{rest}: major versions that came after {parent}, which "
-            "states no upper bound, are left out"
+            f"{listed(pins[:NAMED_DATED])}{rest}: the major versions of the day of {parent}, which "
+            "states no upper bound"
         )
 
 
