@@ -105,6 +105,8 @@ class ParsedPhrase(NamedTuple):
     driver: tuple[str, ...] = ()
     notes: tuple[str | NamesNote, ...] = ()
     """what was made of words that are no part of a goal"""
+    base: str | None = None
+    """the hosted notebook that it names, of which the matrix knows the image: `colab`"""
 
 
 def parse_phrase(words: Sequence[str], known: Known) -> ParsedPhrase:
@@ -196,7 +198,7 @@ class _Reader:
             *dict.fromkeys(self.notes),
             *((skipped,) if self.ignored else ()),
         )
-        return ParsedPhrase(projects=tuple(self.projects), notes=notes, **texts)
+        return ParsedPhrase(projects=tuple(self.projects), notes=notes, base=self.base, **texts)
 
     def _note_base(self, base: str) -> None:
         """Note how what a base brings stays. Raises BadPhrase for an image, named for just that."""

@@ -145,8 +145,8 @@ class Unknowns:
         return soft
 
     def count_faults(self, candidate: Candidate) -> int:
-        """Return whether nobody has seen a wheel or its like, and how many soft facts warn of the wheel itself,
-        wherever it is used."""
+        """Return whether nobody has seen a wheel or its like, and how many soft facts warn of the
+        wheel itself, wherever it is used."""
         return candidate.is_unseen + len(self._faults(candidate))
 
     def _faults(self, candidate: Candidate) -> list[Fact]:
