@@ -96,6 +96,8 @@ class ParsedPhrase(NamedTuple):
     driver: tuple[str, ...] = ()
     notes: tuple[str | NamesNote, ...] = ()
     """what was made of words that are no part of a goal"""
+    base: str | None = None
+    """the hosted notebook that it names, of which the matrix knows the image: `colab`"""
 
 
 class _Read(NamedTuple):

@@ -130,7 +130,8 @@ def read_requests(
     defaults = defaults or Request()
     here = here or Here()
     parsed = _phrase(request.words, known)
-    return _queries(_with_phrase(request, parsed), parsed, defaults, known, here)
+    whole = _with_phrase(request, parsed)
+    return _queries(whole, parsed, _with_place(whole, parsed, defaults, known), known, here)
 
 
 def read_lines(
@@ -144,6 +145,7 @@ def read_lines(
     defaults = defaults or Request()
     parsed = _phrase(request.words, known)
     whole = _with_phrase(request, parsed)
+    defaults = _with_place(whole, parsed, defaults, known)
     return tuple(
         _queries(line, parsed, defaults, known, here or Here())
         for line in line_requests(whole, defaults)
@@ -223,6 +225,21 @@ def _with_phrase(request: Request, parsed: ParsedPhrase) -> Request:
     return request._replace(
         **{name: getattr(request, name) + getattr(parsed, name) for name in names}
     )
+
+
+def _with_place(request: Request, parsed: ParsedPhrase, defaults: Request, known: Known) -> Request:
+    """Return the defaults with the Python and the glibc of a hosted notebook that a phrase names:
+    what it runs is not what this machine has."""
+    base = known.matrix.images.read(parsed.base) if parsed.base else None
+    if base is None:
+        return defaults
+    texts = {name: getattr(base, name) for name in ("python", "glibc")}
+    stated: dict[str, Any] = {
+        name: (text,)
+        for name, text in texts.items()
+        if text and not (getattr(request, name) or getattr(defaults, name))
+    }
+    return defaults._replace(**stated)
 
 
 def _one(flag: str, texts: Sequence[str], parse: Callable[[str], _T]) -> _T | None:
