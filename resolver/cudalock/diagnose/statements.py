@@ -744,6 +744,9 @@ _OF_CUDA: Final = {
     "cufft": {"11": "12", "12": "13"},
 }
 """The CUDA major version of a library's soname, where one number does not say it."""
+_NOT_CALLABLE: Final = "TypeError: 'NoneType' object is not callable"
+"""What a program dies of that goes on after a failed import, with None for the function."""
+_CALL: Final = re.compile(r"(?<![\w.])(?P<function>[a-z_]\w{3,80})\(")
 _MODULE_NOT_FOUND: Final = "The specified module could not be found"
 """Windows' message for a missing library."""
 _LOADED_MODULE: Final = re.compile(r"DLL load failed while importing (?P<module>[A-Za-z_]\w*)")
@@ -797,6 +800,8 @@ class _StatementReader:
             yield from self._unknown_arguments(number, line)
         if "No module named" in line:
             yield from self._not_installed(number, line)
+        if _NOT_CALLABLE in line:
+            yield from self._not_callable(number)
         if any(words in line for words in _FLOOR_WORDS):
             yield from self._floors(number, line)
         if "but you" in line or "depends on" in line or "VersionConflict" in line:
@@ -881,6 +886,19 @@ class _StatementReader:
         # Facts know more of some: what asks for the module, and where it is installed from.
         if match["top"] not in self._with_own_facts:
             yield NotInstalled(project=project, line=number)
+
+    def _not_callable(self, number: int) -> Iterator[Statement]:
+        """Yield the project of the function that is called in the lines before: `flash_attn_func`
+        is one of flash_attn."""
+        imports = self._matrix.names.imports
+        for line in reversed(self._text.lines[max(0, number - 4) : number - 1]):
+            for match in _CALL.finditer(line[:LONGEST]):
+                words = match["function"].split("_")
+                names = ("_".join(words[:length]) for length in range(len(words) - 1, 1, -1))
+                project = next((imports[name] for name in names if name in imports), None)
+                if project and self._matrix.is_curated(project):
+                    yield NotInstalled(project=project, line=number)
+                    return
 
     @cached_property
     def _with_own_facts(self) -> frozenset[str]:

@@ -117,7 +117,7 @@ def _without_claimed_lines(folded: str, facts: Iterable[Fact]) -> str:
 
 
 def _weight(symptom: str) -> int:
-    return len(symptom.strip("^$").replace("*", ""))
+    return len(symptom.removeprefix("^").removesuffix("$").replace("*", ""))
 
 
 def _first_and_last(
