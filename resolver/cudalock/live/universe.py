@@ -24,9 +24,11 @@ from cudalock.urls import without_credentials
 from cudalock.versions import (
     accepts,
     canonical,
+    names_prerelease,
     parse_requirement,
     parse_version,
     specifier_set,
+    takes_any_early,
 )
 
 if TYPE_CHECKING:
@@ -597,6 +599,15 @@ class LiveUniverse:
         """
         # What holds elsewhere is prepared as well: it is a guess, and costs a request at most.
         stated = frozenset(replace(requirement, marker=None) for requirement in requirements)
+        # The matrix has final releases alone, of all that have some.
+        self._fill(
+            {
+                requirement.name
+                for requirement in stated
+                if takes_any_early(requirement.specifier)
+                and self.matrix.project(requirement.name) is not None
+            }
+        )
         while True:
             self._prepare(stated, target)
             self._cut.clear()
@@ -634,7 +645,8 @@ class LiveUniverse:
         blockers = tuple(outcome.blockers())
         fresh = {releases.project for releases in self.unlisted(blockers)} - self._filled
         is_wider = self._look_wider({blocker.name for blocker in blockers})
-        return self._fill(fresh) or is_wider
+        opens = self._opens_for(blocker.name for blocker in blockers)
+        return self._fill(fresh) or is_wider or opens
 
     def _widen(self, blockers: tuple[Blocker, ...] | None) -> bool:
         """Show more to the next attempt; whether there is more to show.
@@ -656,11 +668,17 @@ class LiveUniverse:
             if not blocker.has_candidate and self.has_unread_sources(blocker)
         }
         self._wheelless |= bare
+        opens = self._opens_for(names)
+        has_more = self._fill(fresh) or is_wider or opens or bool(bare)
+        return has_more or (blockers is None and not was_patient)
+
+    def _opens_for(self, names: Iterable[str]) -> bool:
+        """Show projects that are not in the matrix, if one of these is one and none was shown yet;
+        whether they are shown from now on."""
         # What a project of the matrix requires may be held by nobody but an index.
         opens = not self._opened and not self._offline and any(map(self._is_outside, names))
         self._opened |= opens
-        has_more = self._fill(fresh) or is_wider or opens or bool(bare)
-        return has_more or (blockers is None and not was_patient)
+        return opens
 
     def _is_outside(self, name: str) -> bool:
         is_virtual = self.matrix.component(name).is_virtual
@@ -691,7 +709,9 @@ class LiveUniverse:
         matrix_project = self.matrix.project(blocker.name)
         coverage = matrix_project.coverage if matrix_project is not None else None
         return coverage is not None and (
-            coverage.may_be_newer(blocker.specifiers) or blocker.may_be_older(coverage)
+            coverage.may_be_newer(blocker.specifiers)
+            or blocker.may_be_older(coverage)
+            or names_prerelease(blocker.specifiers)
         )
 
     def _shows_more(self, name: str) -> bool:
