@@ -179,7 +179,7 @@ class _Reader:
             *dict.fromkeys(self.notes),
             *((skipped,) if self.ignored else ()),
         )
-        return ParsedPhrase(projects=tuple(self.projects), notes=notes, **texts)
+        return ParsedPhrase(projects=tuple(self.projects), notes=notes, base=self.base, **texts)
 
     def _note_base(self, base: str) -> None:
         """Note how what a base brings stays. Raises BadPhrase for an image, named for just that."""
@@ -723,6 +723,9 @@ class _Reader:
             return 0
         by = len(tokens) > 1 and tokens[1].text.lower() in ("x", "of")
         used = self._read_run(tokens[1 + by :], "gpu", self._gpu)
+        if not used and len(tokens) > 1 + by:
+            # "on 2 GPUs" names none, nor does "4 cards".
+            used = int(tokens[1 + by].lower in self.words.things)
         return 1 + by + used if used else 0
 
     def _read_number(self, tokens: list[Token]) -> int:
