@@ -39,9 +39,9 @@ AT_FIRST: Final = 15
 """Covering tests that run before whole files do."""
 SECONDS_AT_FIRST: Final = 4.0
 SECONDS: Final = 60.0
-"""Of the processor, that the covering tests of one mutant may take as measured; what comes after is
-left out."""
-LONGEST: Final = 1.5
+"""Of the processor, that the tests of one mutant may take as measured; what comes after is left
+out."""
+LONGEST: Final = 5.0
 """Seconds of the processor after which a test is stopped while it is measured, and left out; ten
 times as long if it waits for others."""
 LIMITS: Final = ((signal.ITIMER_VIRTUAL, 1), (signal.ITIMER_REAL, 10))
@@ -238,12 +238,18 @@ class Runner:
     """A plugin of pytest that runs the collected tests as it needs them."""
 
     def __init__(
-        self, state: Path, mutants: Sequence[Mutant], again: bool, only: str | None, out: Any
+        self,
+        state: Path,
+        mutants: Sequence[Mutant],
+        again: bool,
+        only: str | None,
+        seconds: float,
+        out: Any,
     ) -> None:
         self.failed: set[str] = set()
         self._stop_at_failure: Callable[[str], None] | None = None
         self._state, self._mutants, self._again, self._out = state, mutants, again, out
-        self._only = only
+        self._only, self._seconds = only, seconds
         self._covered = Covered(state / "covered")
         self._items: dict[str, pytest.Item] = {}
         self._sound: dict[str, bool] = {}
@@ -285,6 +291,8 @@ class Runner:
                 before = done.get(mutant.key)
                 if before and not (self._again and before["result"] in ("survived", "no test")):
                     continue
+                if self._only == "try" and not self._covered.tests(mutant):
+                    continue
                 result = self._try(mutant)
                 file.write(json.dumps({**asdict(mutant), **result}) + "\n")
                 file.flush()
@@ -307,7 +315,9 @@ class Runner:
                 for each in self._covered.of_file[file]
             ),
         ]
-        more = self._within([each for each in dict.fromkeys(whole) if each not in quick], SECONDS)
+        more = self._within(
+            [each for each in dict.fromkeys(whole) if each not in quick], self._seconds
+        )
         last = self._run(mutant, more) if more else result
         return {
             **last,
@@ -501,6 +511,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", choices=["measure", "try"], help="measure what tests run, or go by what is known"
     )
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for one mutant (60)")
     parser.add_argument("--page", type=Path, help="write the figures, and try nothing")
     parser.add_argument("--date", default="an unknown day", help="of the figures")
     said = parser.parse_args(words)
@@ -509,7 +520,11 @@ def main(words: list[str] | None = None) -> int:
     if said.page is not None:
         said.page.write_text(page(mutants, state, said.seed, said.date), encoding="utf-8")
         return 0
+    # So that forks end with this process, whatever ends it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(130))
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    scratch = state / f"tmp-{os.getpid()}"
     options = [
         "-n",
         "0",
@@ -517,13 +532,13 @@ def main(words: list[str] | None = None) -> int:
         "-p",
         "no:cacheprovider",
         "--timeout=0",
-        f"--basetemp={state / 'tmp'}",
+        f"--basetemp={scratch}",
     ]
     options += ["-m", "not network and not web and not slow_network", "--rootdir", str(ROOT)]
     ended = pytest.main(
-        [*options, *said.tests], [Runner(state, mutants, said.again, said.only, out)]
+        [*options, *said.tests], [Runner(state, mutants, said.again, said.only, said.seconds, out)]
     )
-    shutil.rmtree(state / "tmp", ignore_errors=True)
+    shutil.rmtree(scratch, ignore_errors=True)
     if ended not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return int(ended)
     found = counted(mutants, results(state))
