@@ -11,6 +11,7 @@ survived is tried again with `--again`. Linux and macOS only, for the forks.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -223,6 +224,19 @@ class Covered:
         return [name for _, _, name in sorted(ranked)]
 
 
+def _read_matrix() -> None:
+    """Have the embedded matrix in this process, so that no fork reads it: nothing that is changed
+    takes part in that."""
+    from cudalock.matrix.matrix import Matrix
+    from tests.loading import loading_once
+
+    Matrix.load = loading_once()  # type: ignore[method-assign]
+    matrix = Matrix.load()
+    for name in matrix.components:
+        matrix.versions(name)
+    gc.freeze()
+
+
 def _too_long(*_: object) -> None:
     raise TimeoutError(f"a test takes more than {LONGEST} s")
 
@@ -261,6 +275,7 @@ class Runner:
         self._items = {item.nodeid: item for item in session.items}
         self._measure(session.items)
         if self._only != "measure":
+            _read_matrix()
             self._try_all()
         return True
 
@@ -302,7 +317,7 @@ class Runner:
         covering = self._covered.tests(mutant)
         if not covering:
             return {"result": "no test", "seconds": 0.0, "tests": 0}
-        quick = self._within(covering[:AT_FIRST], SECONDS_AT_FIRST)
+        quick = self._within(covering[:AT_FIRST], min(SECONDS_AT_FIRST, self._seconds))
         result = self._run(mutant, quick)
         if result["result"] != "survived":
             return result
