@@ -459,6 +459,8 @@ def counted(mutants: Sequence[Mutant], done: dict[str, dict[str, Any]]) -> dict[
         change = (mutant.path, _plain(mutant.before), _plain(mutant.after))
         if result in ("survived", "no test") and change in same:
             result = "the same"
+        elif record and result == "survived" and record.get("left out"):
+            result = "undecided"
         found.setdefault(result, []).append(mutant)
     return found
 
@@ -477,11 +479,15 @@ RESULT_NAMES: Final = {
     "killed": "killed: a test failed",
     "timed out": "took more than three times as long, or 5 s more",
     "the same": "survived, and means the same (`bench/mutants.toml` says why)",
-    "survived": "survived",
+    "survived": "survived all of their tests",
+    "undecided": "survived the tests that the time was for; others were left out",
     "no test": "no test of the chosen ones runs its lines",
     "not applicable": "could not be put into a running process",
     "not tried": "not tried",
 }
+
+
+LISTED: Final = {"What survived": ("survived", "no test"), "Undecided": ("undecided",)}
 
 
 def page(mutants: Sequence[Mutant], state: Path, seed: int, date: str) -> str:
@@ -497,9 +503,10 @@ def page(mutants: Sequence[Mutant], state: Path, seed: int, date: str) -> str:
     text += (
         f"\nThe processor's time: {seconds:,.0f} s, {seconds / max(1, len(tried)):.1f} s each.\n"
     )
-    left = [*found.get("survived", ()), *found.get("no test", ())]
-    if left:
-        text += "\n## What survived\n\n| Where | Before | After |\n|---|---|---|\n"
+    for title, names in LISTED.items():
+        left = [each for name in names for each in found.get(name, ())]
+        if left:
+            text += f"\n## {title}\n\n| Where | Before | After |\n|---|---|---|\n"
         for each in sorted(left, key=lambda mutant: (mutant.path, mutant.line)):
             name = each.path.removeprefix("resolver/cudalock/")
             before, after = (_cell(lines) for lines in (each.before, each.after))
@@ -558,7 +565,7 @@ def main(words: list[str] | None = None) -> int:
         return int(ended)
     found = counted(mutants, results(state))
     print(", ".join(f"{len(each)} {name}" for name, each in found.items()), file=out, flush=True)
-    return 1 if "survived" in found or "no test" in found else 0
+    return 1 if {"survived", "undecided", "no test"} & found.keys() else 0
 
 
 if __name__ == "__main__":

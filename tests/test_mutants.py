@@ -147,11 +147,12 @@ def test_each_mutant_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         f'[[same]]\npath = "{PATH}"\nbefore = "return inner"\nafter = "return inner()"\nwhy = "x"\n'
     )
     monkeypatch.setattr(mutants, "JUDGED", same)
-    ends = ["survived", "killed", "timed out", "survived", "no test"]
+    ends = ["survived", "killed", "undecided", "survived", "no test"]
     records = [
         {**asdict(each), "result": end, "seconds": 1.0}
         for each, end in zip(changes, ends, strict=False)
     ]
+    records[2] |= {"result": "survived", "left out": 7}
     # An earlier one of the first, and a line that was cut off.
     lines = [json.dumps(each) for each in [{**records[0], "result": "no test"}, *records]]
     (tmp_path / RESULTS).write_text("\n".join([*lines, '{"path": "reso']))
@@ -161,15 +162,18 @@ def test_each_mutant_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "| Became of it | Mutants |",
         "|---|--:|",
         "| killed: a test failed | 1 |",
-        "| took more than three times as long, or 5 s more | 1 |",
         "| survived, and means the same (`bench/mutants.toml` says why) | 1 |",
-        "| survived | 1 |",
+        "| survived all of their tests | 1 |",
+        "| survived the tests that the time was for; others were left out | 1 |",
         "| no test of the chosen ones runs its lines | 1 |",
         "| not tried | 1 |",
         "| Where | Before | After |",
         "|---|---|---|",
         f"| `{PATH}`, `plus` | `return [each + b` | `return [each - b` |",
         f"| `{PATH}`, `Box.of` | `return cls(list(held))` | `return cls(None)` |",
+        "| Where | Before | After |",
+        "|---|---|---|",
+        f"| `{PATH}`, `plus` | `def plus(a, b=1, *, c=2):` | `def plus(a, b=1, *, c=3):` |",
     ]
 
 
