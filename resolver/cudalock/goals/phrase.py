@@ -21,7 +21,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
-from cudalock.goals.merge import LOOKED_UP, RequestedProject
+from cudalock.goals.merge import LOOKED_UP, ParsedPhrase, RequestedProject
 from cudalock.goals.tokens import (
     KEYWORDS,
     PIP,
@@ -46,7 +46,6 @@ from cudalock.matrix.phrases import (
     longest,
 )
 from cudalock.names import likely_names, likely_typo
-from cudalock.records import NamedTuple
 from cudalock.targets import (
     LINUX,
     MACOS,
@@ -89,22 +88,6 @@ _CUDA_VERSION: Final = r"1[0-9]\.[0-9]+(\.[0-9]+)?"
 _WITH_AND: Final = (["with", "and"], ["with", "or"])
 """Before a negation: "with and without CUDA"."""
 _EXAMPLE: Final = "name components, versions and the machine: `torch 2.6 + FA2 py3.11, my 4090`"
-
-
-class ParsedPhrase(NamedTuple):
-    """What a phrase states, as text but for the projects; each tuple in the order of the words."""
-
-    projects: tuple[RequestedProject, ...] = ()
-    cuda: tuple[str, ...] = ()
-    accelerator: tuple[str, ...] = ()
-    cudnn: tuple[str, ...] = ()
-    python: tuple[str, ...] = ()
-    platform: tuple[str, ...] = ()
-    glibc: tuple[str, ...] = ()
-    gpu: tuple[str, ...] = ()
-    driver: tuple[str, ...] = ()
-    notes: tuple[str | NamesNote, ...] = ()
-    """what was made of words that are no part of a goal"""
 
 
 def parse_phrase(words: Sequence[str], known: Known) -> ParsedPhrase:
@@ -162,6 +145,8 @@ class _Reader:
         self.projects: list[RequestedProject] = []
         self.texts: dict[str, list[str]] = {}
         self.before: list[Token] = []
+        self.asked_for: set[str] = set()
+        """the words that no index has a project for"""
         """the tokens that were read so far"""
         self.places: list[str] = []
         """platforms of what is named beside the machine"""
@@ -196,7 +181,7 @@ class _Reader:
             *dict.fromkeys(self.notes),
             *((skipped,) if self.ignored else ()),
         )
-        return ParsedPhrase(projects=tuple(self.projects), notes=notes, **texts)
+        return ParsedPhrase(projects=tuple(self.projects), notes=notes, base=self.base, **texts)
 
     def _note_base(self, base: str) -> None:
         """Note how what a base brings stays. Raises BadPhrase for an image, named for just that."""
@@ -740,6 +725,9 @@ class _Reader:
             return 0
         by = len(tokens) > 1 and tokens[1].text.lower() in ("x", "of")
         used = self._read_run(tokens[1 + by :], "gpu", self._gpu)
+        if not used and len(tokens) > 1 + by:
+            # "on 2 GPUs" names none, nor does "4 cards".
+            used = int(tokens[1 + by].lower in self.words.things)
         return 1 + by + used if used else 0
 
     def _read_number(self, tokens: list[Token]) -> int:
@@ -784,11 +772,11 @@ class _Reader:
         well-known project is seldom what the user wants, and may be malicious.
         """
         word = tokens[0].text
-        # Only an argument of its own: a sentence has many words that some package is named for.
-        if self.is_sentence or word not in self.arguments or not self._may_be_further(word):
+        if not self._is_in_list(tokens) or not self._may_be_further(word):
             return 0
         try:
             if not self.known.elsewhere([canonical(word)]):
+                self.asked_for.add(word)
                 return 0
         except NetworkError:
             if self.known.looks_further:
@@ -801,9 +789,21 @@ class _Reader:
     def _may_be_further(self, word: str) -> bool:
         return bool(re.fullmatch(PROJECT, word)) and not likely_typo(word, self._known())
 
+    def _is_in_list(self, tokens: list[Token]) -> bool:
+        """Return whether a word stands where a list names a package: as an argument of its own,
+        after a sign, or at the beginning if it looks like no English word or no other project
+        follows: `faster-whisper windows`, `torch 2.6 + whisperx`. A sentence has many words that
+        some package is named for."""
+        word = tokens[0].text
+        if self.is_sentence or word in self.arguments:
+            return not self.is_sentence
+        if self.before:
+            return self.before[-1].text in _LISTED
+        rest = (tokens[place:] for place in range(1, len(tokens)))
+        return bool(re.search("[-_0-9]", word)) or not any(map(self._project_at, rest))
+
     def _was_asked_for(self, word: str) -> bool:
-        is_own = word in self.arguments and not self.is_sentence
-        return self.known.looks_further and is_own and self._may_be_further(word)
+        return word in self.asked_for
 
     def _known(self) -> list[str]:
         return [
@@ -852,7 +852,7 @@ class _Reader:
         if self.is_sentence:
             meant = likely_typo(word, self._known())
             return [*did_you_mean([meant] if meant else []), _EXAMPLE]
-        is_item = word in self.arguments or self._joiner_before() in _LISTED
+        is_item = word in self.arguments or self._joiner_before() in _LISTED or "-" in word
         if not is_item or not self._may_be_further(word) or self._was_asked_for(word):
             return hints
         as_argument = f"write `{word}` as a separate argument to look it up as a package"

@@ -6,18 +6,23 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cudalock.errors import GaveUp, NetworkError
-from cudalock.matrix.universe import Attempt
+from cudalock.matrix.universe import Attempt, Unlisted
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.limits import NEWER_BLAMED
 from cudalock.resolution.model import Reason, Resolution, UnknownNewer
-from cudalock.resolution.of_their_day import later_than_their_day, older_than_their_day
+from cudalock.resolution.of_their_day import (
+    bounded_since,
+    later_than_their_day,
+    older_than_their_day,
+    stated_projects,
+)
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search, Solution
 from cudalock.resolution.unreachable import unreachable_requirements
 from cudalock.resolution.warnings import warnings_in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cudalock.goals import Goal, ProjectRequirement
     from cudalock.matrix.universe import Blocker, Universe
@@ -82,15 +87,25 @@ class _Newer:
     def unknown(self) -> Iterator[UnknownNewer]:
         """Yield for each project the newest version of which nobody knows whether it is possible:
         that rests on releases that the matrix lacks and no index was asked about."""
-        if not self._universe.unlisted(self.blockers()):
+        if not self._not_asked_about(self.blockers()):
             return
         for name, by_version in self._blame.of_each_newer(self._assignment, NEWER_BLAMED):
             unknown = (
                 UnknownNewer(name, version, unlisted)
                 for version, blockers in by_version
-                if (unlisted := self._universe.unlisted(blockers))
+                if (unlisted := self._not_asked_about(blockers))
             )
             yield from islice(unknown, 1)
+
+    def _not_asked_about(self, blockers: Sequence[Blocker]) -> tuple[Unlisted, ...]:
+        """Return what the matrix lacks of what it rests on, whole projects too."""
+        universe = self._universe
+        outside = (
+            Unlisted(blocker.name, None)
+            for blocker in blockers
+            if not universe.is_open and universe.matrix.project(blocker.name) is None
+        )
+        return (*universe.unlisted(blockers), *outside)
 
 
 def _of_their_day(resolution: Resolution) -> Resolution:
@@ -98,10 +113,15 @@ def _of_their_day(resolution: Resolution) -> Resolution:
     all of them, else those that something ties to the framework, else none."""
     # Another component may become older for it: to keep datasets at its newest once made
     # transformers that of 2019.
-    floors = older_than_their_day(resolution)
-    younger = _constrained(resolution, floors, frozenset(resolution.goal_names)) if floors else None
-    if younger is not None:
-        resolution = younger._replace(goal=resolution.goal)
+    # A framework of which the goal states no version is what its components say.
+    is_stated = resolution.matrix.framework in stated_projects(resolution)
+    named = frozenset(resolution.goal_names) - {resolution.matrix.framework or ""}
+    names = named if is_stated else named | {resolution.matrix.framework or ""}
+    for floors in (bounded_since(resolution), older_than_their_day(resolution)):
+        younger = _constrained(resolution, floors, names) if floors else None
+        if younger is not None:
+            resolution = younger._replace(goal=resolution.goal)
+            break
     dated = later_than_their_day(resolution)
     stack = resolution.matrix.curated
     # Of all in the stack both are the same, and a search costs time.
@@ -136,7 +156,7 @@ def _constrained(
     if other is None or len(other.warnings) > len(resolution.warnings):
         return None
     framework = resolution.matrix.framework or ""
-    names = {*resolution.goal_names, framework} - (free - {framework})
+    names = {*resolution.goal_names, framework} - free
     is_same = all(_version_of(other, name) == _version_of(resolution, name) for name in names)
     return other if is_same else None
 
