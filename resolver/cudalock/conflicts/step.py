@@ -399,9 +399,13 @@ def _goal_wants_accelerator(step: GoalWantsAccelerator) -> str:
 def _not_looked_up(releases: Unlisted) -> str:
     name, coverage = releases.project, releases.coverage
     reason = f": {releases.reason}" if releases.reason else ""
+    if coverage is None:
+        return f"{name} is not in the matrix{reason}"
     if releases.is_newer:
         has = f"the matrix has {name} up to {coverage.newest} of {coverage.until}"
         return f"{has}, and a newer one is required{reason}"
+    if releases.is_early:
+        return f"the matrix has no pre-releases of {name}, and one may fit{reason}"
     return f"the matrix has {name} from {coverage.oldest} on, and an older one may fit{reason}"
 
 

@@ -344,6 +344,9 @@ class Problem:
         project = self.universe.project(name)
         if project is None:
             return
+        # Of flash-attn's releases three in four have no build for the torch of the goal.
+        if screen and not screen.may_pass(project, version) and not self._may_build(name, version):
+            return
         release = project.release(version)
         has_wheel = False
         for build in screen.passing(release) if screen else release.builds:

@@ -445,9 +445,11 @@ class Search:
         )
 
     def _framework_version(self, alive: Alive, off: frozenset[Element]) -> str | None:
-        """Return the framework's version in the first solution, None if that is without the
-        framework."""
-        assignment = self._pin(alive, self._cuda(None), off)
+        """Return the framework's version beside the best versions of what is required, None if
+        those are without the framework."""
+        # Not the first solution: where the newest release leads to many projects, that may be one
+        # of an SGLang from before it named a framework.
+        assignment = self._pin_beside(None, alive, off)
         chosen = assignment.candidate_of(self.framework or "") if assignment else None
         return chosen.version if chosen else None
 
