@@ -33,7 +33,7 @@ FAMILIES: Final = {
     "diffusers": {"Pipeline": "DiffusionPipeline", "Scheduler": "SchedulerMixin"},
 }
 """How names end that are derived from a class: most of them are not worth a row each."""
-LEFT_OUT: Final = ("vllm", "sglang", "torch", "deepspeed", "torchvision", "triton", "trl")
+LEFT_OUT: Final = ("vllm", "sglang", "torch", "deepspeed", "torchvision", "triton", "trl", "torchmetrics")
 """Projects whose classes are few that others call the methods of."""
 ANYTHING: Final = "__getattr__"
 """A class with this has members that its text does not name."""

@@ -96,7 +96,7 @@ def test_what_a_class_may_have_without_saying_so_is_there(tmp_path: Path) -> Non
 
 
 def test_models_of_a_release(tmp_path: Path) -> None:
-    listed = models.LISTS["transformers"]
+    listed = models.LISTS["transformers"][0]
     path = "transformers/models/auto/configuration_auto.py"
     text = (
         """CONFIG_MAPPING_NAMES = OrderedDict([("bert", "BertConfig"), ("qwen3", "Qwen3Config")])"""

@@ -202,7 +202,7 @@ class UnknownModel(MissingName):
 
     @property
     def stands_for(self) -> tuple[str, ...]:
-        return (self.fact, "transformers-unknown-model", "vllm-unknown-model")
+        return (self.fact, "transformers-unknown-model", "transformers-unknown-tokenizer")
 
     @property
     def says(self) -> str:
@@ -612,13 +612,17 @@ _MEMBER: Final = re.compile(
 )
 _CAMEL: Final = re.compile(r"[A-Z]\w*[A-Z][a-z]")
 """What is the name of one class: two words in one."""
-_UNKNOWN_TYPE: Final = re.compile(
-    r"has model type [`'\"]?(?P<name>[\w-]+)[`'\"]? but Transformers does not"
-    r"|KeyError: ['\"](?P<name2>[a-z][a-z0-9_-]*)['\"]"
-)
-_UNKNOWN_ARCHITECTURE: Final = re.compile(
-    r"odel architectures? \[?['\"]?(?P<name>[A-Z]\w+)['\"]?\]? (?:are|is) not supported"
-)
+_UNKNOWN_MODELS: Final = {
+    "model type": re.compile(
+        r"has model type [`'\"]?(?P<name>[\w-]+)[`'\"]? but Transformers does not"
+        r"|KeyError: ['\"](?P<key>[a-z][a-z0-9_-]*)['\"]"
+    ),
+    "tokenizer": re.compile(r"Tokenizer class (?P<name>[A-Z]\w+) does not exist"),
+    "architecture": re.compile(
+        r"odel architectures? \[?['\"]?(?P<name>[A-Z]\w+)['\"]?\]? (?:are|is) not supported"
+    ),
+}
+"""How programs say that they know no such model; `key` is a word that may be anything."""
 # transformers: `requires the SentencePiece library but it was not found in your environment`, `the
 # following packages that were not found in your environment: einops, flash_attn. Run`.
 _NOT_FOUND: Final = re.compile(
@@ -787,6 +791,7 @@ _IMPORT: Final = re.compile(r"^\s*(?:>>> )?(?:import|from) (?P<top>[A-Za-z_]\w*)
 
 # Most lines have none of these, and a search for a word takes a fraction of a pattern's time.
 _CANDIDATE_WORDS: Final = ("satisfies the requirement", "candidates for", "==", " wheels")
+_MODEL_WORDS: Final = ("KeyError", " not supported", "does not recognize", "Tokenizer class")
 _FLOOR_WORDS: Final = ("required", "new enough", "incompatible. Please", "rror: ", "not found")
 
 
@@ -825,7 +830,7 @@ class StatementReader:
             yield from self._unknown_arguments(number, line)
         if "has no attribute" in line:
             yield from self._unknown_members(number, line)
-        if "KeyError" in line or " not supported" in line or "does not recognize" in line:
+        if any(words in line for words in _MODEL_WORDS):
             yield from self._unknown_models(number, line)
         if "No module named" in line:
             yield from self._not_installed(number, line)
@@ -974,26 +979,23 @@ class StatementReader:
         yield from self._dated(UnknownMember, found, number, name)
 
     def _unknown_models(self, number: int, line: str) -> Iterator[Statement]:
-        path = self._matrix.file(MODELS)
-        found = []
-        if match := _UNKNOWN_TYPE.search(line):
-            # A key of a dictionary may be any word, unless it is looked up by transformers.
-            if match["name"] or "transformers" in self._text.folded:
-                found = dated_names(path, "model type", match["name"] or match["name2"])
-        elif match := _UNKNOWN_ARCHITECTURE.search(line):
-            found = dated_names(path, "architecture", match["name"])
-            named = [row for row in found if row.project in self._text.folded]
-            found = named if len(named) == 1 else []
-        for row in found[:1]:
-            yield UnknownModel(
-                project=row.project,
-                line=number,
-                version=self._public_version(row.project),
-                module=row.owner,
-                name=match[match.lastgroup or 0] if match else "",
-                importer=None,
-                spans=row.spans_for(self._public_version(row.project)),
-            )
+        for word, pattern in _UNKNOWN_MODELS.items():
+            match = pattern.search(line)
+            name = match[match.lastgroup or 0] if match else ""
+            found = dated_names(self._matrix.file(MODELS), word, name) if name else []
+            if match and match.lastgroup == "key":
+                found = [row for row in found if row.project in self._text.folded]
+            for row in found if len(found) == 1 else ():
+                version = self._public_version(row.project)
+                yield UnknownModel(
+                    project=row.project,
+                    line=number,
+                    version=version,
+                    module=word,
+                    name=name,
+                    importer=None,
+                    spans=row.spans_for(version),
+                )
 
     def _dated(
         self, kind: type[MissingName], found: list[DatedName], number: int, name: str
