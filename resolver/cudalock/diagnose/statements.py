@@ -206,7 +206,12 @@ class UnknownModel(MissingName):
 
     @property
     def says(self) -> str:
-        return f"knows the {self.module} {self.name} {' and '.join(map(_in_words, self.spans))}"
+        model, known = f"the {self.module} {self.name}", " and ".join(map(_in_words, self.spans))
+        if self._should_be_there:
+            return f"knows {model} {known}, and so in {self.version}: an older one is loaded"
+        if self.spans[0].first is None:
+            return f"knows {model} {known}"
+        return f"is too old for {model}, which it knows {known}"
 
     @property
     def fix(self) -> str | None:
