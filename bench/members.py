@@ -109,7 +109,7 @@ def _set_on_self(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[s
                 yield name
             # `setattr(self, "name", ...)` and `self.register_buffer("name", ...)`
             case ast.Call() if part.args and _sets_a_name(part):
-                yield from (one.value for one in part.args if _is_word(one))
+                yield from (str(one.value) for one in part.args if _is_word(one))
 
 
 def _sets_a_name(call: ast.Call) -> bool:

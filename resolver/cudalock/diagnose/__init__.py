@@ -80,7 +80,7 @@ def diagnose(
     the text over `here`, this machine.
     """
     here = here or Here()
-    read = PastedText.of(text)
+    read = PastedText.of(text, matrix.phrases.translations)
     pins = tuple(read_pins(read, matrix))
     versions = {pin.name: pin.version for pin in pins}
     from_text = read_clues(read, matrix)

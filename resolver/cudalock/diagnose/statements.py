@@ -363,6 +363,41 @@ class Unloadable(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrameworkUnloadable(Statement):
+    """Windows does not find, or cannot start, a DLL that the framework opens."""
+
+    is_other_dll: bool
+    """whether a DLL was found, and is none that fits"""
+
+    @property
+    def fact(self) -> str:
+        return "torch-windows-vc-runtime"
+
+    @property
+    def is_of_versions(self) -> bool:
+        return False
+
+    @property
+    def says(self) -> str:
+        if self.is_other_dll:
+            return (
+                "opens a DLL of which Windows finds another one first on PATH, or starts none"
+                " without the Visual C++ runtime"
+            )
+        return (
+            "opens a DLL that is not found: the Microsoft Visual C++ runtime, or a library whose"
+            " folder is not on PATH"
+        )
+
+    @property
+    def fix(self) -> str | None:
+        return (
+            "install or update the Visual C++ Redistributable (x64); then a new environment without"
+            " other Pythons and their libraries on PATH"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotInChannels(Statement):
     """conda found no package of that name and version; `version` is the requested one."""
 
@@ -768,10 +803,12 @@ _FAILED_WHEEL: Final = re.compile(
     r" (?P<name>[A-Za-z0-9][\w.-]*)"
 )
 _LONG_PATH: Final = ("Windows Long Path support", "Filename too long")
-# Linux names the library before the colon; macOS writes `Symbol not found: __ZN2at...`.
+# Linux names the library before the colon; macOS writes `Symbol not found: __ZN2at...`, and newer
+# ones `symbol not found in flat namespace '__ZN2at...'`.
 _SYMBOL: Final = re.compile(
-    r"(?P<path>[^\s:'\"(]*(?:[/\\][\w.+-]+)+)?[:),]? ?(?:undefined symbol|Symbol not found):"
-    r" (?P<symbol>_?_Z\w+)"
+    r"(?P<path>[^\s:'\"(]*(?:[/\\][\w.+-]+)+)?[:),]? ?"
+    r"(?:undefined symbol: |[Ss]ymbol not found: |symbol not found in flat namespace ['(]?)"
+    r"(?P<symbol>_?_Z\w+)"
 )
 # The first number of a soname is not always that of CUDA: libcusparse.so.12 is of CUDA 12 and 13.
 _CUDA_LIBRARY: Final = re.compile(
@@ -784,9 +821,17 @@ _OF_CUDA: Final = {
     "cufft": {"11": "12", "12": "13"},
 }
 """The CUDA major version of a library's soname, where one number does not say it."""
+_NOT_CALLABLE: Final = "TypeError: 'NoneType' object is not callable"
+"""What a program dies of that goes on after a failed import, with None for the function."""
+_CALL: Final = re.compile(r"(?<![\w.])(?P<function>[a-z_]\w{3,80})\(")
 _MODULE_NOT_FOUND: Final = "The specified module could not be found"
 """Windows' message for a missing library."""
 _LOADED_MODULE: Final = re.compile(r"DLL load failed while importing (?P<module>[A-Za-z_]\w*)")
+_OTHER_DLL: Final = (
+    "The operating system cannot run %1",
+    "dynamic link library (DLL) initialization routine failed",
+)
+"""Windows' messages for a library that is found, and does not start."""
 _PROCEDURE: Final = "The specified procedure could not be found"
 """Windows' message for a missing symbol."""
 # Namespaces of torch's C++ in mangled names: at, c10, torch, caffe2, and the class Tensor.
@@ -841,6 +886,8 @@ class StatementReader:
             yield from self._not_installed(number, line)
         if "not found in your environment" in line:
             yield from self._not_found(number, line)
+        if _NOT_CALLABLE in line:
+            yield from self._not_callable(number)
         if any(words in line for words in _FLOOR_WORDS):
             yield from self._floors(number, line)
         if "but you" in line or "depends on" in line or "VersionConflict" in line:
@@ -854,7 +901,7 @@ class StatementReader:
         if "found version" in line and (cuda := driver_cuda(line)):
             yield OldDriver(project="driver", line=number, cuda=cuda)
         yield from self._no_compiler(number, line)
-        if _MODULE_NOT_FOUND in line:
+        if _MODULE_NOT_FOUND in line or _has_any(line, _OTHER_DLL):
             yield from self._unloadable(number, line)
         if "ymbol" in line or _PROCEDURE in line:
             yield from self._symbols(number, line)
@@ -880,13 +927,27 @@ class StatementReader:
         loaded = _LOADED_MODULE.search(line)
         project = self.project_of(loaded["module"]) if loaded else None
         project = project or self.importer(number, framework) or self._imported(number)
+        if project in (None, framework) and "DLL load failed" in line:
+            yield from self._unloadable_framework(number, line, framework)
         # Facts know why some of them do not load.
-        if project and project != framework and self._matrix.is_curated(project):
+        elif _MODULE_NOT_FOUND in line and project and self._matrix.is_curated(project):
             yield Unloadable(
                 project=project,
                 line=number,
                 version=self._versions.get(project),
                 framework=framework,
+            )
+
+    def _unloadable_framework(self, number: int, line: str, framework: str) -> Iterator[Statement]:
+        near = self._text.lines[max(0, number - 6) : number]
+        frames = [match["top"] for text in near for match in FRAME.finditer(text[:LONGEST])]
+        imports = [f"from {framework}._C import" in text for text in near]
+        if any(imports) or (frames and self.project_of(frames[-1]) == framework):
+            yield FrameworkUnloadable(
+                project=framework,
+                line=number,
+                version=self._versions.get(framework),
+                is_other_dll=_has_any(line, _OTHER_DLL),
             )
 
     def _other_pythons(self, number: int, line: str) -> Iterator[Statement]:
@@ -918,6 +979,19 @@ class StatementReader:
             project = self.project_of(word.rstrip(".").lower().replace("-", "_"))
             if project and project != self._matrix.framework:
                 yield NotInstalled(project=project, line=number)
+
+    def _not_callable(self, number: int) -> Iterator[Statement]:
+        """Yield the project of the function that is called in the lines before: `flash_attn_func`
+        is one of flash_attn."""
+        imports = self._matrix.names.imports
+        for line in reversed(self._text.lines[max(0, number - 4) : number - 1]):
+            for match in _CALL.finditer(line[:LONGEST]):
+                words = match["function"].split("_")
+                names = ("_".join(words[:length]) for length in range(len(words) - 1, 1, -1))
+                project = next((imports[name] for name in names if name in imports), None)
+                if project and self._matrix.is_curated(project):
+                    yield NotInstalled(project=project, line=number)
+                    return
 
     @cached_property
     def _with_own_facts(self) -> frozenset[str]:
@@ -1341,13 +1415,13 @@ class StatementReader:
             return
         failed = list(self._failed_wheels())
         if not failed and name and self._has(_REFUSED_BUILD):
-            project = self.project(name)
+            known = self.project(name)
             failed = [
                 SourceBuild(
-                    project=project or canonical(name),
+                    project=known or canonical(name),
                     line=number,
                     version=version,
-                    reason="python-no-wheel" if project else "python-other-build",
+                    reason="python-no-wheel" if known else "python-other-build",
                 )
             ]
         yield from failed

@@ -86,6 +86,8 @@ class Request(NamedTuple):
     skip: tuple[str, ...] = ()
     """projects"""
     strict: bool = False
+    pre: bool = False
+    """whether pre-releases of what is requested count"""
     notes: tuple[str, ...] = ()
     """sentences from reading the files"""
 
@@ -268,7 +270,8 @@ def _goal(
         [stated for stated in listed if _project(stated.name, known.matrix.names) not in skip]
         for listed in (requests, stated_constraints)
     )
-    requirements, notes = merge_requests(requests, known, environment)
+    takes_early = request.pre or defaults.pre
+    requirements, notes = merge_requests(requests, known, environment, takes_early=takes_early)
     constraints, constraint_notes = merge_constraints(stated_constraints, known, environment)
     toolkit = _one("toolkit", request.toolkit or defaults.toolkit, parse_toolkit)
     libraries = {
