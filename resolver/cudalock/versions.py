@@ -339,6 +339,21 @@ def names_prerelease(specifiers: Iterable[str]) -> bool:
     return any(specifier_set(specifier).prereleases for specifier in specifiers)
 
 
+ANY_EARLY: Final = ">=0.dev0"
+"""The clause of whoever takes pre-releases of a project, whatever their version."""
+
+
+def takes_any_early(specifier: str) -> bool:
+    """Return whether a specifier admits pre-releases without naming one that matters: `>=0.dev0`,
+    `>=0a0`."""
+    return any(
+        clause.operator == ">="
+        and is_prerelease(clause.version)
+        and set(parse_version(clause.version).release) == {0}
+        for clause in specifier_set(specifier)
+    )
+
+
 @cache
 def may_accept(specifier: str, public: str) -> bool:
     """Return whether some build of a public version may be inside a specifier.

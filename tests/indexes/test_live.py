@@ -385,7 +385,53 @@ def test_a_framework_before_the_matrix_has_the_build_of_the_package_index(
         assert "its build is that of the package index" in said
 
 
+# Pre-releases: the matrix has none of a project that has final releases.
+
+
+EARLY = [
+    # A range that only they are in; without a name of one they do not count.
+    ("filelock>=98rc0,<98rc2", "98rc1"),
+    ("filelock<98rc2 --pre", "98rc1"),
+    ("filelock --pre", "99.0b1"),
+    ("filelock>=0a0", "99.0b1"),
+    ("filelock==98rc2 --pre", "98rc2"),
+    ("filelock", "final"),
+    ("filelock<98rc2", "final"),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), EARLY)
+def test_prereleases_of_a_project_of_the_matrix(
+    words: str, expected: str, index: LocalIndex
+) -> None:
+    index.add(MAIN, *(wheel("filelock", version) for version in ("98rc1", "98rc2", "99.0b1")))
+    status, text, said = run(words, index)
+    assert status == 0, said
+    pinned = pins(text)["filelock"]
+    assert pinned == expected or (expected == "final" and pinned.replace(".", "").isdigit())
+    assert ("filelock" in "".join(index.asked)) == (expected != "final")
+
+
+def test_a_file_takes_prereleases(index: LocalIndex, tmp_path: Path) -> None:
+    index.add(MAIN, wheel("filelock", "99.0b1"))
+    (tmp_path / "requirements.txt").write_text("--pre\nfilelock\n", encoding="utf-8")
+    status, text, said = run("", index, "-r", str(tmp_path / "requirements.txt"))
+    assert status == 0, said
+    assert pins(text) == {"filelock": "99.0b1"}
+    assert "--pre" not in said
+
+
+def test_nightly_builds_are_no_prereleases_of_an_index(index: LocalIndex) -> None:
+    status, _, said = run("torch --pre", index)
+    assert status == 0, said
+    assert "note: torch: nightly builds are at https://download.pytorch.org/whl/nightly" in said
+
+
 UNKNOWN = [
+    (
+        "numpy>=2.0.0rc1,<2.0.0rc3",
+        "the matrix has no pre-releases of numpy, and one may fit",
+    ),
     ("torch==1.7.1", "`torch==1.7.1` is not in the matrix, which has 1.8.0 to "),
     ("vllm==0.8.5", "`vllm==0.8.5` is not in the matrix, which has 0.10.1 to "),
     ("torch==2.6.0 vllm", "the matrix has vllm from 0.10.1 on, and an older one may fit"),

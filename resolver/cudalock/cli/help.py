@@ -47,6 +47,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Choice": (
         "builders",
         "exclude-newer",
+        "pre",
         "skip",
         "allow-build",
         "strict",

@@ -184,6 +184,9 @@ _GOAL_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         text="Whose wheels to accept (default: known).",
     ),
     _several("--exclude-newer", metavar="DATE", text="Ignore what was published after DATE."),
+    click.option(
+        "--pre", is_flag=True, help="Also take pre-releases of what is requested without a pin."
+    ),
     _several(
         "--allow-build",
         metavar="NAME",
@@ -623,6 +626,7 @@ def request_of(params: Mapping[str, Any], words: tuple[str, ...] = ()) -> Reques
         framework=tuple(params.get(_parameter(switches.framework), ())),
         switches=tuple(name for name in switches.by_project if params.get(_parameter(name))),
         strict=bool(params.get("strict")),
+        pre=bool(params.get("pre")),
         **{name: tuple(params.get(name, ())) for name in _TEXTS},
     )
     files, constraints = params.get("requirement", ()), params.get("constraint", ())
@@ -661,6 +665,7 @@ def _with_files(request: Request, files: Iterable[str], constraints: Iterable[st
         projects=tuple(lines.requirements),
         constraints=tuple(lines.constraints),
         notes=tuple(lines.notes),
+        pre=request.pre or lines.takes_early,
     )
 
 

@@ -404,6 +404,8 @@ def _not_looked_up(releases: Unlisted) -> str:
     if releases.is_newer:
         has = f"the matrix has {name} up to {coverage.newest} of {coverage.until}"
         return f"{has}, and a newer one is required{reason}"
+    if releases.is_early:
+        return f"the matrix has no pre-releases of {name}, and one may fit{reason}"
     return f"the matrix has {name} from {coverage.oldest} on, and an older one may fit{reason}"
 
 

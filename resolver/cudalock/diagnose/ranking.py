@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.diagnose.machine import LONGEST
 from cudalock.diagnose.statements import FRAME, MissingName, SourceBuild, Unloadable
+from cudalock.diagnose.text import fold
 from cudalock.matrix.facts import NONE
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, gpu_version, of_gpu
@@ -403,6 +404,17 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
         and evidence.speaks_of(match.fact) is not False
         and evidence.is_satisfied(match.fact) is not True
         and not evidence.lacks_opponent(match)
+    ]
+    # The words of a name that is imported are no message: `LocalEntryNotFoundError`.
+    imported = {
+        match.line: match.statement.name.lower()
+        for match in possible
+        if isinstance(match.statement, MissingName)
+    }
+    possible = [
+        match
+        for match in possible
+        if match.statement or fold(match.symptom) not in imported.get(match.line, "")
     ]
     # Where a fact of the same project knows the message, what was read of it says no more.
     known = {(match.component, match.line) for match in possible if not match.statement}

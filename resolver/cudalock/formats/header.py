@@ -89,6 +89,11 @@ def _remarks(
     for pin in lock.derived:
         place = pin.wheel.url or origin(pin.wheel)
         yield "derived", f"{pin.wheel.file} is {DERIVED}; see {place}"
+    for pin in lock.alike:
+        yield (
+            "derived",
+            f"{pin.wheel.file} by rule; the same build for another Python has been seen",
+        )
     for unknown in lock.unknowns:
         yield "unknown", str(unknown)
     for newer in lock.newer:

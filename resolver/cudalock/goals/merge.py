@@ -20,12 +20,21 @@ from cudalock.names import likely_names
 from cudalock.records import NamedTuple
 from cudalock.text import did_you_mean
 from cudalock.urls import file_of, without_credentials
-from cudalock.versions import ProjectName, Specifier, canonical, holds, parse_requirement
+from cudalock.versions import (
+    ANY_EARLY,
+    ProjectName,
+    Specifier,
+    canonical,
+    holds,
+    parse_requirement,
+    pins_exactly,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from cudalock.goals.vocabulary import Known
+    from cudalock.matrix.facts import Nightly
     from cudalock.names import Names
     from cudalock.text import NamesNote
 
@@ -96,6 +105,8 @@ class ParsedPhrase(NamedTuple):
     driver: tuple[str, ...] = ()
     notes: tuple[str | NamesNote, ...] = ()
     """what was made of words that are no part of a goal"""
+    base: str | None = None
+    """the hosted notebook that it names, of which the matrix knows the image: `colab`"""
 
 
 class _Read(NamedTuple):
@@ -109,12 +120,17 @@ class _Read(NamedTuple):
 
 
 def merge_requests(
-    requests: Iterable[RequestedProject], vocabulary: Known, environment: Mapping[str, str]
+    requests: Iterable[RequestedProject],
+    vocabulary: Known,
+    environment: Mapping[str, str],
+    *,
+    takes_early: bool = False,
 ) -> tuple[tuple[ProjectRequirement, ...], tuple[str | OtherTarget, ...]]:
     """Return `(requirements, notes)`: one requirement per project, sorted by name.
 
-    Requests whose marker does not hold in `environment` are left out, with a note. Raises
-    UnknownName, UnknownVersion, and Contradiction if two places request different versions.
+    Requests whose marker does not hold in `environment` are left out, with a note. With
+    `takes_early` pre-releases count for what is not pinned. Raises UnknownName, UnknownVersion, and
+    Contradiction if two places request different versions.
     """
     readings: dict[str, list[_Read]] = {}
     versions: dict[str, Sequence[str]] = {}
@@ -152,10 +168,7 @@ def merge_requests(
         except UnknownVersion as error:
             nightly = vocabulary.matrix.component(project).nightly
             if nightly is not None and _is_of_a_day(error.specifier):
-                raise error.with_hint(
-                    f"nightly builds are at {nightly.url}, in a folder for each accelerator, and "
-                    f"go after {nightly.days} days: no lock of one lasts"
-                ) from None
+                raise error.with_hint(_where_nightly(nightly)) from None
             looked_up = error.specifier and vocabulary.look_up(replacement, error.specifier)
             if edition == LISTING or not looked_up:
                 raise
@@ -163,6 +176,11 @@ def merge_requests(
             specifier, note = _read(request, project, looked_up, LISTING)
         if note:
             notes[note] = None
+        if takes_early and not request.url and not pins_exactly([specifier]):
+            specifier = ",".join(filter(None, (specifier, ANY_EARLY)))
+            nightly = vocabulary.matrix.component(project).nightly
+            if nightly is not None:
+                notes[f"{project}: {_where_nightly(nightly)}"] = None
         readings.setdefault(project, []).append(
             _Read(project, specifier, request.extras, request.origin, request.url)
         )
@@ -257,6 +275,13 @@ def unknown_name(word: str, names: Names, origin: str, *, queried: bool = False)
     return UnknownName(
         f"{where}`{word}` is not in the matrix{place}",
         hints=[*did_you_mean(likely_names(word, names.words())), *([] if queried else [LOOKED_UP])],
+    )
+
+
+def _where_nightly(nightly: Nightly) -> str:
+    return (
+        f"nightly builds are at {nightly.url}, in a folder for each accelerator, and "
+        f"go after {nightly.days} days: no lock of one lasts"
     )
 
 

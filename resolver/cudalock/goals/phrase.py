@@ -179,7 +179,7 @@ class _Reader:
             *dict.fromkeys(self.notes),
             *((skipped,) if self.ignored else ()),
         )
-        return ParsedPhrase(projects=tuple(self.projects), notes=notes, **texts)
+        return ParsedPhrase(projects=tuple(self.projects), notes=notes, base=self.base, **texts)
 
     def _note_base(self, base: str) -> None:
         """Note how what a base brings stays. Raises BadPhrase for an image, named for just that."""

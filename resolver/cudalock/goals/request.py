@@ -86,6 +86,8 @@ class Request(NamedTuple):
     skip: tuple[str, ...] = ()
     """projects"""
     strict: bool = False
+    pre: bool = False
+    """whether pre-releases of what is requested count"""
     notes: tuple[str, ...] = ()
     """sentences from reading the files"""
 
@@ -130,7 +132,8 @@ def read_requests(
     defaults = defaults or Request()
     here = here or Here()
     parsed = _phrase(request.words, known)
-    return _queries(_with_phrase(request, parsed), parsed, defaults, known, here)
+    whole = _with_phrase(request, parsed)
+    return _queries(whole, parsed, _with_place(whole, parsed, defaults, known), known, here)
 
 
 def read_lines(
@@ -144,6 +147,7 @@ def read_lines(
     defaults = defaults or Request()
     parsed = _phrase(request.words, known)
     whole = _with_phrase(request, parsed)
+    defaults = _with_place(whole, parsed, defaults, known)
     return tuple(
         _queries(line, parsed, defaults, known, here or Here())
         for line in line_requests(whole, defaults)
@@ -225,6 +229,21 @@ def _with_phrase(request: Request, parsed: ParsedPhrase) -> Request:
     )
 
 
+def _with_place(request: Request, parsed: ParsedPhrase, defaults: Request, known: Known) -> Request:
+    """Return the defaults with the Python and the glibc of a hosted notebook that a phrase names:
+    what it runs is not what this machine has."""
+    base = known.matrix.images.read(parsed.base) if parsed.base else None
+    if base is None:
+        return defaults
+    texts = {name: getattr(base, name) for name in ("python", "glibc")}
+    stated: dict[str, Any] = {
+        name: (text,)
+        for name, text in texts.items()
+        if text and not (getattr(request, name) or getattr(defaults, name))
+    }
+    return defaults._replace(**stated)
+
+
 def _one(flag: str, texts: Sequence[str], parse: Callable[[str], _T]) -> _T | None:
     """Return what all the texts mean. Raises Contradiction if they mean different things."""
     readings = [parse(text) for text in texts]
@@ -251,7 +270,8 @@ def _goal(
         [stated for stated in listed if _project(stated.name, known.matrix.names) not in skip]
         for listed in (requests, stated_constraints)
     )
-    requirements, notes = merge_requests(requests, known, environment)
+    takes_early = request.pre or defaults.pre
+    requirements, notes = merge_requests(requests, known, environment, takes_early=takes_early)
     constraints, constraint_notes = merge_constraints(stated_constraints, known, environment)
     toolkit = _one("toolkit", request.toolkit or defaults.toolkit, parse_toolkit)
     libraries = {

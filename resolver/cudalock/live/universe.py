@@ -24,9 +24,11 @@ from cudalock.urls import without_credentials
 from cudalock.versions import (
     accepts,
     canonical,
+    names_prerelease,
     parse_requirement,
     parse_version,
     specifier_set,
+    takes_any_early,
 )
 
 if TYPE_CHECKING:
@@ -591,6 +593,15 @@ class LiveUniverse:
         """
         # What holds elsewhere is prepared as well: it is a guess, and costs a request at most.
         stated = frozenset(replace(requirement, marker=None) for requirement in requirements)
+        # The matrix has final releases alone, of all that have some.
+        self._fill(
+            {
+                requirement.name
+                for requirement in stated
+                if takes_any_early(requirement.specifier)
+                and self.matrix.project(requirement.name) is not None
+            }
+        )
         while True:
             self._prepare(stated, target)
             self._cut.clear()
@@ -692,7 +703,9 @@ class LiveUniverse:
         matrix_project = self.matrix.project(blocker.name)
         coverage = matrix_project.coverage if matrix_project is not None else None
         return coverage is not None and (
-            coverage.may_be_newer(blocker.specifiers) or blocker.may_be_older(coverage)
+            coverage.may_be_newer(blocker.specifiers)
+            or blocker.may_be_older(coverage)
+            or names_prerelease(blocker.specifiers)
         )
 
     def _shows_more(self, name: str) -> bool:

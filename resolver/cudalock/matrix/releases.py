@@ -214,6 +214,14 @@ def _as_tuple(label: str | Sequence[str]) -> tuple[str, ...]:
     return (label,) if isinstance(label, str) else tuple(label)
 
 
+def _place_of(build: Build) -> tuple[str | None, ...]:
+    return build.index, build.builder, build.tag, build.local
+
+
+def _platform_of(tags: str) -> str:
+    return tags.rpartition("-")[2]
+
+
 class Release:
     """A version of a project. Its builds are objects only once they are used."""
 
@@ -301,6 +309,17 @@ class Release:
                 raise MatrixError(f"{self.project}.json", key, str(error)) from None
             self._builds[position] = build
         return build
+
+    def has_seen_beside(self, build: Build, tags: str) -> bool:
+        """Return whether somebody has seen a wheel that differs from one of a build in its Python
+        alone: of the same place and local label, for the same platform."""
+        place, platform = _place_of(build), _platform_of(tags)
+        return any(
+            other.known != "derived"
+            and _place_of(other) == place
+            and any(_platform_of(seen) == platform for seen in other.tags)
+            for other in self.builds
+        )
 
     def by_label(self, name: str) -> dict[tuple[str, ...], list[int]]:
         """Return the positions of the builds by their values of a label; () for those without."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from cudalock.records import NamedTuple, dataclass
-from cudalock.versions import may_accept, pins_exactly
+from cudalock.versions import may_accept, names_prerelease, pins_exactly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +69,8 @@ class Unlisted(NamedTuple):
     """whether it is newer releases that are required, and not older ones that may do"""
     reason: str = ""
     """why nobody was asked; empty where nobody ever is"""
+    is_early: bool = False
+    """whether it is pre-releases that may do, of a project that the matrix has others of"""
 
 
 class Universe(Protocol):
@@ -193,6 +195,8 @@ def unlisted(matrix: Matrix, blockers: Iterable[Blocker]) -> Iterator[Unlisted]:
             yield Unlisted(blocker.name, coverage, is_newer=True)
         elif blocker.may_be_older(coverage):
             yield Unlisted(blocker.name, coverage, is_newer=False)
+        elif blocker.unmet and project.has_final and names_prerelease(blocker.specifiers):
+            yield Unlisted(blocker.name, coverage, is_newer=False, is_early=True)
 
 
 def _is_pinned(blocker: Blocker, project: Project) -> bool:

@@ -8,7 +8,7 @@ choose about them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadFile, BadSpecifier, UsageError
 from cudalock.goals import RequestedProject
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from cudalock.projects.model import Declared, FileProblem, Option, ProjectFile
 
 
+PRE: Final = "--pre"
+
+
 @dataclass(slots=True)
 class RequestedLines:
     """The requirements and constraints of files, in order, and sentences about what was ignored."""
@@ -28,12 +31,15 @@ class RequestedLines:
     requirements: list[RequestedProject] = field(default_factory=list)
     constraints: list[RequestedProject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    takes_early: bool = False
+    """whether a file has `--pre`"""
 
     def extend(self, other: RequestedLines) -> None:
         """Add those of another file."""
         self.requirements += other.requirements
         self.constraints += other.constraints
         self.notes += other.notes
+        self.takes_early = self.takes_early or other.takes_early
 
 
 def read(file: str, *, constraint: bool = False, stdin: bytes | None = None) -> RequestedLines:
@@ -56,7 +62,9 @@ def read(file: str, *, constraint: bool = False, stdin: bytes | None = None) -> 
         requested = lines.constraints if declared.role == "constraint" else lines.requirements
         requested.append(_requested(declared))
     for included in root_file.files():
-        lines.notes += dict.fromkeys(_note(option, included) for option in included.options)
+        options = [option for option in included.options if option.name != PRE]
+        lines.takes_early = lines.takes_early or len(options) < len(included.options)
+        lines.notes += dict.fromkeys(_note(option, included) for option in options)
     return lines
 
 

@@ -9,29 +9,33 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
-from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
 from cudalock.errors import MatrixError
 from cudalock.targets import LIKELY_PYTHONS, LIKELY_WITH_GPU, Target
 from cudalock.targets.accelerators import CUDA
 from cudalock.targets.platforms import of_wheel_tags
+from cudalock.targets.tags import glibc_floor
 from cudalock.versions import (
     ParsedMarker,
     accepts,
+    is_version,
     parse_requirement,
     parse_version,
     specifier_set,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cudalock.matrix.matrix import Matrix
     from cudalock.update.inside import WheelContents
 
 _PYTHON: Final = LIKELY_PYTHONS[0]
 """Markers about Python are evaluated for this one; the rules are about platforms."""
+
+_GLIBC: Final = "GLIBC_"
+"""How the versions of glibc's symbols begin: `GLIBC_2.34`."""
 
 
 class LabelRules:
@@ -44,7 +48,7 @@ class LabelRules:
                 specifier_set(row.get("for", ""))
                 _ = row["projects"], row["label"]
                 _ = row.get("value") or row.get("pins") or row.get("needs") or _reads(row)
-            except (InvalidSpecifier, LookupError, re.error) as error:
+            except (ValueError, LookupError, re.error) as error:
                 key = f"label[{position}]"
                 raise MatrixError("matrix.toml", key, f"is no rule: {error}") from None
 
@@ -75,7 +79,7 @@ class LabelRules:
                     row.get("value")
                     or _of_pins(row, pins)
                     or _of_extra(row, requires or ())
-                    or _of_contents(row, contents)
+                    or _of_contents(row, contents, tags)
                 )
                 if label_value:
                     labels[row["label"]] = label_value
@@ -123,18 +127,21 @@ def _of_extra(row: Mapping[str, Any], requires: Iterable[str]) -> str | None:
 
 
 def _reads(row: Mapping[str, Any]) -> tuple[object, ...]:
-    """The keys of a rule about an extra, a file or symbols. Raises LookupError, re.error."""
+    """The keys of a rule about an extra, a file or symbols. Raises LookupError, re.error,
+    ValueError."""
     if "inside" in row:
         return (row["inside"], re.compile(row["finds"]))
-    if "brought" in row:
-        return tuple(map(parse_version, row["brought"]))
+    for key in ("brought", "gone", "systems"):
+        if key in row:
+            return tuple(map(parse_version, row[key]))
     return (row["floor"], row["extra"])
 
 
-def _of_contents(row: Mapping[str, Any], contents: WheelContents | None) -> str | None:
+def _of_contents(row: Mapping[str, Any], contents: WheelContents | None, tags: str) -> str | None:
     """What a file of the wheel has, its groups joined by dots, or the number after a soname that
     its shared objects link: `13` of `libcudart.so.13`; or the newest release that brought a symbol
-    which they do not define."""
+    which they do not define, the oldest that has one no more; or the oldest glibc of systems whose
+    libraries have the versions of symbols that they link."""
     if contents is None:
         return None
     if "inside" in row:
@@ -153,13 +160,36 @@ def _of_contents(row: Mapping[str, Any], contents: WheelContents | None) -> str 
         }
         # Libraries for two releases of CUDA in one wheel: either will do, and no label says so.
         return numbers.pop() if len(numbers) == 1 else None
+    if "systems" in row:
+        return _of_systems(row["systems"], contents, tags)
     if "brought" in row:
-        wanted = frozenset[str]().union(*(links.undefined for links in contents.links))
-        used = (
-            version for version, names in row["brought"].items() if not wanted.isdisjoint(names)
-        )
-        return max(used, key=parse_version, default=None)
+        return max(_using(row["brought"], contents), key=parse_version, default=None)
+    if "gone" in row:
+        return min(_using(row["gone"], contents), key=parse_version, default=None)
     return None
+
+
+def _using(symbols: Mapping[str, list[str]], contents: WheelContents) -> Iterator[str]:
+    """Yield the releases of which a wheel leaves a symbol undefined."""
+    wanted = frozenset[str]().union(*(links.undefined for links in contents.links))
+    for version, names in symbols.items():
+        if not wanted.isdisjoint(names):
+            yield version
+
+
+def _of_systems(systems: Mapping[str, list[str]], contents: WheelContents, tags: str) -> str | None:
+    """Return the oldest glibc of systems with all that a wheel links, where that is newer than what
+    its tags promise."""
+    linked = frozenset[str]().union(*(links.versions for links in contents.links))
+    bounds = {glibc for glibc, names in systems.items() if not linked.isdisjoint(names)}
+    bounds |= {
+        name.removeprefix(_GLIBC) for name in linked if is_version(name.removeprefix(_GLIBC))
+    }
+    newest = max(bounds, key=parse_version, default=None)
+    promised = f"2.{glibc_floor(tags) or 0}"
+    if newest is None or parse_version(newest) <= parse_version(promised):
+        return None
+    return newest
 
 
 def pinned(requires: Iterable[str], tags: str) -> dict[str, str]:
