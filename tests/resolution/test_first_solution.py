@@ -34,9 +34,9 @@ COMPONENTS = {
 ENGINE = {"1.0": release(), "2.0": release("torch"), "3.0": release("torch", "nobody-has-it")}
 
 
-def problem_of(root: Path, projects: Mapping[str, Mapping[str, Any]]) -> Problem:
+def problem_of(root: Path, projects: Mapping[str, Mapping[str, Any]], *wanted: str) -> Problem:
     matrix = matrix_of(root, projects, COMPONENTS)
-    goal = Goal(requirements=(ProjectRequirement(canonical("engine")),))
+    goal = Goal(requirements=(ProjectRequirement(canonical("engine")), *wanted))
     return Problem(goal, Target("3.11", "macos-arm64"), ClosedUniverse(matrix))
 
 
@@ -96,9 +96,30 @@ def test_what_a_newer_release_requires_and_nobody_was_asked_about(tmp_path: Path
 def test_why_the_newest_is_not_taken(tmp_path: Path, newest: dict[str, Any], why: str) -> None:
     torch = {"1.0": release("part>=2"), "2.0": release(), "3.0": release()}
     engine = {"1.0": release("torch"), "2.0": newest}
-    problem = problem_of(tmp_path, {"engine": engine, "torch": torch, "part": {"1.0": release()}})
+    projects = {"engine": engine, "torch": torch, "part": {"1.0": release()}}
+    problem = problem_of(tmp_path, projects, "torch>=1")
     found = find(problem.goal, problem.target, problem.universe)
     assert found is not None
     passed = PinExplainer(found).newest_passed_over("engine")
     assert passed is not None
     assert passed.why == why
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        # An old release without a bound fits the newest torch by its METADATA alone.
+        ((), ("2.0", "1.0")),
+        (("torch",), ("2.0", "1.0")),
+        (("torch==2.0",), ("1.0", "2.0")),
+    ],
+)
+def test_a_release_that_states_no_bound_yet(
+    tmp_path: Path, wanted: tuple[str, ...], chosen: tuple[str, str]
+) -> None:
+    engine = {"1.0": release("torch"), "2.0": release("torch<2")}
+    torch = {"1.0": release(), "2.0": release()}
+    problem = problem_of(tmp_path, {"engine": engine, "torch": torch}, *wanted)
+    found = find(problem.goal, problem.target, problem.universe)
+    assert found is not None
+    assert tuple(found.pins[name].version for name in ("engine", "torch")) == chosen
