@@ -13,9 +13,11 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
@@ -23,9 +25,14 @@ from packaging.version import Version
 from bench.names import FOLDER, edges_of
 
 FILE: Final = FOLDER / "arguments.json"
-_SKIPPED: Final = re.compile(
+SKIPPED: Final = re.compile(
     r"(?:^|/)(?:tests?|testing|examples|benchmarks|cli|commands|inference)/|\.data/"
 )
+KEPT: Final = {
+    "vllm": re.compile(r"(?:\w*EngineArgs|LLM|\w+Params|LoRARequest|\w*LLMEngine|\w+Config)\b"),
+    "torch": re.compile(r"(?!_)\w+(?:\.__init__)?$"),
+}
+"""The callables that are listed of projects with many that nobody else calls."""
 HARMLESS: Final = (
     "property",
     "staticmethod",
@@ -38,6 +45,8 @@ HARMLESS: Final = (
 ANYTHING: Final = "**"
 """Among the arguments of what takes any keyword."""
 
+Found = TypeVar("Found")
+
 Arguments = Mapping[str, frozenset[str]]
 """`Class.method`, or a function, to the names of its arguments"""
 
@@ -47,16 +56,21 @@ def arguments_of(wheel: Path) -> Arguments:
     found: dict[str, frozenset[str]] = {}
     with zipfile.ZipFile(wheel) as archive:
         for path in archive.namelist():
-            if not path.endswith(".py") or _SKIPPED.search(path):
-                continue
-            try:
-                tree = ast.parse(archive.read(path).decode("utf-8", "replace"))
-            except (SyntaxError, ValueError):
+            if not path.endswith(".py") or SKIPPED.search(path):
                 continue
             # Where two modules have one name, an argument of either is one.
-            for name, arguments in _callables(tree.body, ""):
+            for name, arguments in _read(archive.read(path).decode("utf-8", "replace")):
                 found[name] = found.get(name, frozenset()) | arguments
     return found
+
+
+# Most modules of a release are those of the one before.
+@lru_cache(maxsize=1 << 15)
+def _read(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    try:
+        return tuple(_callables(ast.parse(text).body, ""))
+    except (SyntaxError, ValueError):
+        return ()
 
 
 def _callables(body: list[ast.stmt], owner: str) -> Iterator[tuple[str, frozenset[str]]]:
@@ -119,22 +133,53 @@ def changed(by_release: Mapping[str, Arguments]) -> dict[str, dict[str, list[int
     return table
 
 
+Rows = Mapping[str, Mapping[str, list[int]]]
+"""An owner to a name to the positions of the releases at which it comes and goes"""
+
+
+def kept(project: str, rows: Rows) -> Rows:
+    """Return the rows of a project that are listed."""
+    pattern = KEPT.get(project)
+    return {name: row for name, row in rows.items() if pattern is None or pattern.match(name)}
+
+
+def by_project(
+    folder: Path, read: Callable[[Path], Found]
+) -> Iterator[tuple[str, dict[str, Found]]]:
+    """Yield project and, by release, what `read` makes of its wheel, of a folder of folders."""
+    for project in sorted(path for path in folder.iterdir() if path.is_dir()):
+        wheels: dict[Version, Path] = {}
+        for wheel in project.glob("*.whl"):
+            name, version, *_ = parse_wheel_filename(wheel.name)
+            if name == project.name:
+                wheels[version] = wheel
+        yield project.name, {str(version): read(wheels[version]) for version in sorted(wheels)}
+
+
+def render(
+    source: str,
+    projects: Mapping[str, tuple[Sequence[str], Rows]],
+    families: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> str:
+    """Return a file's text, a project a line; `families` are a project's ends of names, and the
+    class that such a name is derived from."""
+    lines = []
+    for project, (releases, rows) in projects.items():
+        row: dict[str, Any] = {"releases": list(releases), "rows": rows}
+        row |= {"families": families[project]} if project in families else {}
+        compact = json.dumps(row, separators=(",", ":"), sort_keys=True)
+        lines.append(f"{json.dumps(project)}: {compact}")
+    return f'{{"source": {json.dumps(source)},\n"projects": {{\n' + ",\n".join(lines) + "\n}}\n"
+
+
 def main() -> None:
     """Read the folders of wheels, and write the file."""
-    lines = []
-    for folder in sorted(path for path in Path(sys.argv[1]).iterdir() if path.is_dir()):
-        wheels: dict[Version, Path] = {}
-        for wheel in folder.glob("*.whl"):
-            name, version, *_ = parse_wheel_filename(wheel.name)
-            if name == folder.name:
-                wheels[version] = wheel
-        by_release = {str(v): arguments_of(wheels[v]) for v in sorted(wheels)}
-        row = {"releases": list(by_release), "callables": changed(by_release)}
-        compact = json.dumps(row, separators=(",", ":"), sort_keys=True)
-        lines.append(f"{json.dumps(folder.name)}: {compact}")
     source = "the signatures in the wheels of the releases that it lists"
-    text = f'{{"source": {json.dumps(source)},\n"projects": {{\n' + ",\n".join(lines) + "\n}}\n"
-    FILE.write_text(text, encoding="utf-8", newline="\n")
+    rows = {
+        project: (list(by_release), kept(project, changed(by_release)))
+        for project, by_release in by_project(Path(sys.argv[1]), arguments_of)
+    }
+    FILE.write_text(render(source, rows), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import json
 import re
 import sys
 import zipfile
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,20 @@ DEPTH: Final = 2
 """Parts of the longest dotted path that is listed: `transformers.utils`. With four parts, the table
 of transformers alone has a megabyte."""
 
+DEEPER: Final = re.compile(
+    r"google\.protobuf\.[a-z]\w*$|lightning\.[a-z]\w*\.[a-z]\w*$"
+    r"|(?:accelerate|bitsandbytes|datasets|deepspeed|huggingface_hub|mmcv|mmengine"
+    r"|peft|pytorch_lightning|timm|torchaudio|torchvision|trl|xformers)\.[a-z]\w*\.[a-z]\w*$"
+    r"|diffusers\.(?:utils|loaders|models)\.[a-z]\w*$|vllm\.(?:engine|config|lora)\.[a-z]\w*$"
+    r"|transformers\.(?:utils|generation|integrations)\.[a-z]\w*$"
+    r"|transformers\.models\.(?:bert|clip|gemma2?|gpt2|llama|mistral|mixtral|phi3?|qwen2|qwen2_vl"
+    r"|qwen3|t5|whisper)\.modeling_\w+$"
+    r"|torch\.(?:utils\.(?:data|_pytree|checkpoint|cpp_extension|tensorboard)|nn\.[a-z]\w*"
+    r"|distributed\.(?:_tensor|[a-z]\w*)|cuda\.[a-z]\w*|optim\.lr_scheduler|ao\.[a-z]\w*"
+    r"|onnx\.[a-z]\w*|fx\.[a-z]\w*|backends\.[a-z]\w*)$"
+)
+"""Paths of more parts from which others import what they define, all the same."""
+
 _DEFINITION: Final = re.compile(
     r"^(?:class|def|async def)\s+(\w+)|^(\w+)(?:\s*:[^=\n]+)?\s*=", re.M
 )
@@ -46,9 +60,9 @@ Modules = Mapping[str, frozenset[str]]
 
 
 def names_of(wheel: Path) -> Modules:
-    """Return module to the names that it defines, imports or exports."""
-    names: dict[str, set[str]] = defaultdict(set)
-    stars: list[tuple[str, str]] = []
+    """Return module to the names that it defines, imports or exports; of a module from which nobody
+    imports, nothing but that it is there."""
+    files: dict[str, tuple[str, bool]] = {}
     with zipfile.ZipFile(wheel) as archive:
         for path in archive.namelist():
             is_stub = path in STUBS
@@ -56,25 +70,51 @@ def names_of(wheel: Path) -> Modules:
                 continue
             if ".data/" in path or ".dist-info/" in path:
                 continue
-            text = archive.read(path).decode("utf-8", "replace")
             module = STUBS.get(path) or path[:-3].replace("/", ".").removesuffix(".__init__")
-            names[module] |= _names(text, module, path.endswith("/__init__.py"), stars)
-            parent, _, last = module.rpartition(".")
-            if parent:
-                names[parent].add(last)
-    for module, source in stars:
-        names[module] |= {name for name in names.get(source, ()) if not name.startswith("_")}
+            text = archive.read(path).decode("utf-8", "replace")
+            before, is_package = files.get(module, ("", False))
+            files[module] = f"{before}\n{text}", is_package or path.endswith("/__init__.py")
+    names = {
+        module: _public_names(module, files) if _is_public(module) else set() for module in files
+    }
+    for module in files:
+        parent, _, last = module.rpartition(".")
+        if parent:
+            names.setdefault(parent, set()).add(last)
     return {module: frozenset(found) for module, found in names.items()}
 
 
-def _names(text: str, module: str, is_package: bool, stars: list[tuple[str, str]]) -> set[str]:
+def _public_names(
+    module: str, files: Mapping[str, tuple[str, bool]], above: frozenset[str] = frozenset()
+) -> set[str]:
+    """Return the names of a module, with those of the modules of which it imports all."""
+    if module not in files or module in above:
+        return set()
+    text, is_package = files[module]
+    own, sources = _names(text, module, is_package)
+    found = set(own)
+    for source in sources:
+        names = _public_names(source, files, above | {module})
+        found |= {name for name in names if not name.startswith("_")}
+    return found
+
+
+# Most modules of a release are those of the one before.
+@lru_cache(maxsize=1 << 15)
+def _names(text: str, module: str, is_package: bool) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the names of a module, and the modules of which it imports all names."""
     if len(text) > PARSED and not is_package:
-        return {match[1] or match[2] for match in _DEFINITION.finditer(text)}
+        return frozenset(match[1] or match[2] for match in _DEFINITION.finditer(text)), ()
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
-        return set()
-    return set(_top_level(tree.body, module, is_package, stars))
+        return frozenset(), ()
+    stars: list[tuple[str, str]] = []
+    body = tree.body
+    if not is_package and DEEPER.match(module):
+        body = [node for node in body if not isinstance(node, (ast.Import, ast.ImportFrom))]
+    found = frozenset(_top_level(body, module, is_package, stars))
+    return found, tuple(source for _, source in stars)
 
 
 def _top_level(
@@ -144,6 +184,8 @@ def changed(by_release: Mapping[str, Modules]) -> dict[str, dict[str, list[int]]
 
 def _is_public(module: str) -> bool:
     """Return whether others import from a module: private and deep ones are a tenfold of names."""
+    if DEEPER.match(module):
+        return True
     parts = module.split(".")
     return len(parts) <= DEPTH and not any(part.startswith("_") for part in parts)
 

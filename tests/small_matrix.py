@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+import shutil
+from typing import TYPE_CHECKING, Any, Final
 
+from cudalock.matrix.matrix import Matrix
 from tests.files import write_all
+from tests.paths import MATRIX
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 DIGEST: Final = "ab" * 32
@@ -129,3 +134,38 @@ checked = 2026-01-02
 def small_matrix(folder: Path) -> Path:
     """The small matrix, written to a folder, which comes back."""
     return write_all(folder, {k: text.replace("DIGEST", DIGEST) for k, text in FILES.items()})
+
+
+HEADER: Final = """\
+schema = 1
+version = "2026.01.01"
+[[index]]
+id = "pypi"
+trust = "own"
+"""
+
+
+def release(*requires: str, wheel: bool = True) -> dict[str, Any]:
+    """A release of :func:`matrix_of`, which has a source distribution, with a wheel or without."""
+    wheels = [["py3-none-any", "0" * 64]] if wheel else []
+    return {"requires": list(requires), "sdist": True, "wheels": wheels}
+
+
+def matrix_of(
+    root: Path,
+    projects: Mapping[str, Mapping[str, Any]],
+    components: Mapping[str, str] | None = None,
+) -> Matrix:
+    """A matrix of these projects (name to releases) and components (name to text), in a folder."""
+    files = {"matrix.toml": HEADER}
+    for name, text in (components or {}).items():
+        files[f"components/{name}.toml"] = text
+    for name, releases in projects.items():
+        lines = [f'"{version}": {json.dumps(row)}' for version, row in releases.items()]
+        head = f'{{\n"project": "{name}",\n"retrieved": "2026-01-01",\n"sources": ["a test"],\n'
+        body = ",\n".join(lines)
+        files[f"index/{name}.json"] = f'{head}"older": [],\n"releases": {{\n{body}\n}}\n}}\n'
+    write_all(root, files)
+    (root / "components").mkdir(exist_ok=True)
+    shutil.copytree(MATRIX / "cuda", root / "cuda")
+    return Matrix.load(root)

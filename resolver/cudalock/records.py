@@ -4,9 +4,10 @@ They do what those of the standard library do, at a fifth of the price. A frozen
 0.7 ms there, in which six functions are written and compiled, and a NamedTuple 0.3 ms, in which the
 annotation of each field is. A solve imports a hundred such classes: they took a fifth of its time.
 
-Here a dataclass has one function of its own, `__init__`, and a NamedTuple keeps its annotations as
-texts. Type checkers see the standard library's, and a test compares both. Modules that only some
-commands import use the standard library itself.
+Here a dataclass has one function of its own, `__init__`, which is compiled when its first value is
+made, and a NamedTuple keeps its annotations as texts; those of as many fields share the code of
+`__new__`, whose variables are renamed. Type checkers see the standard library's, and a test
+compares both. Modules that only some commands import use the standard library itself.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from dataclasses import dataclass, field, replace
     from typing import NamedTuple
 else:
-    from collections import namedtuple
-    from functools import partial
+    import sys
+    from _collections import _tuplegetter
+    from functools import cache, partial
     from operator import attrgetter
+    from types import CodeType, FunctionType, MethodType
 
     class _TupleMaker(type):
         """Makes a tuple with named fields of a class body."""
@@ -29,14 +32,64 @@ else:
         def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type:
             if not bases:
                 return super().__new__(mcs, name, bases, body)
-            names = body.get("__annotations__", {})
-            defaults = [body[name] for name in names if name in body]
-            made = namedtuple(name, names, defaults=defaults, module=body["__module__"])
-            for key, member in body.items():
-                # Where a field has a default, the class has the field.
-                if key not in names and key != "__module__":
-                    setattr(made, key, member)
-            return made
+            names = tuple(body.get("__annotations__", {}))
+            # Where a field has a default, the class has the field.
+            defaults = {name: body[name] for name in names if name in body}
+            members = {key: member for key, member in body.items() if key not in names}
+            members |= {name: _tuplegetter(place, "") for place, name in enumerate(names)}
+            return type(
+                name,
+                (tuple,),
+                {
+                    **_TUPLE_MEMBERS,
+                    "__slots__": (),
+                    "_fields": names,
+                    "_field_defaults": defaults,
+                    "__match_args__": names,
+                    "__new__": _new_of(names, tuple(defaults.values())),
+                    **members,
+                },
+            )
+
+    def _new_of(names: tuple[str, ...], defaults: tuple[object, ...]) -> Any:
+        """Return `__new__` for a tuple with these fields: compiled once for each number of them."""
+        code = _new_code(len(names)).replace(co_varnames=("_cls", *names))
+        return FunctionType(code, {"_make": tuple.__new__}, "__new__", defaults)
+
+    @cache
+    def _new_code(count: int) -> CodeType:
+        names = [f"_{place}" for place in range(count)]
+        values = f"({', '.join(names)}{',' if count == 1 else ''})"
+        made: Any = eval(f"lambda {', '.join(['_cls', *names])}: _make(_cls, {values})")
+        return made.__code__
+
+    def _make_tuple(cls: Any, values: Any) -> Any:
+        made = tuple.__new__(cls, values)
+        if len(made) != len(cls._fields):
+            raise TypeError(f"Expected {len(cls._fields)} arguments, got {len(made)}")
+        return made
+
+    def _replace_fields(self: Any, /, **changes: Any) -> Any:
+        made = self._make(map(changes.pop, self._fields, self))
+        if changes:
+            raise ValueError(f"Got unexpected field names: {list(changes)!r}")
+        return made
+
+    def _shown_tuple(self: Any) -> str:
+        values = ", ".join(
+            f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True)
+        )
+        return f"{type(self).__name__}({values})"
+
+    _TUPLE_MEMBERS: Any = {
+        "_make": classmethod(_make_tuple),
+        "_replace": _replace_fields,
+        "_asdict": lambda self: dict(zip(self._fields, self, strict=True)),
+        "__repr__": _shown_tuple,
+        "__getnewargs__": tuple,
+    }
+    if sys.version_info >= (3, 13):
+        _TUPLE_MEMBERS["__replace__"] = _replace_fields
 
     class NamedTuple(metaclass=_TupleMaker):
         """A tuple with named fields, as `typing.NamedTuple`."""
@@ -83,7 +136,7 @@ else:
 
         members = {
             "__match_args__": tuple(member.name for member in fields if member.is_for("init")),
-            "__init__": _init_of(fields, hasattr(cls, "__post_init__")),
+            "__init__": _LateInit(fields, hasattr(cls, "__post_init__")),
             "__eq__": is_equal,
             "__hash__": hashed,
             "__setattr__": _refuse,
@@ -120,6 +173,18 @@ else:
         made = type(cls)(cls.__name__, cls.__bases__, {**body, **members, **slots})
         made.__qualname__ = cls.__qualname__
         return made
+
+    class _LateInit:
+        """`__init__`, compiled when it is first needed: a command makes half of its values."""
+
+        def __init__(self, fields: list[_RecordField], has_post_init: bool) -> None:
+            self._fields = fields
+            self._has_post_init = has_post_init
+
+        def __get__(self, value: object, owner: type) -> Any:
+            home = next(each for each in owner.__mro__ if each.__dict__.get("__init__") is self)
+            home.__init__ = made = _init_of(self._fields, self._has_post_init)
+            return made if value is None else MethodType(made, value)
 
     def _init_of(fields: list[_RecordField], has_post_init: bool) -> Any:
         known: dict[str, Any] = {"_set": object.__setattr__, "_missing": _RecordField}

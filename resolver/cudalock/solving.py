@@ -46,19 +46,28 @@ def solve_all(queries: Sequence[tuple[Goal, Target]], universe: Universe) -> Joi
         raise explain(unsolvable.goal, unsolvable.target, universe) from None
 
 
-def build_lock(queries: tuple[Query, ...], universe: Universe, command: str) -> Lock:
+def build_lock(
+    queries: tuple[Query, ...],
+    universe: Universe,
+    command: str,
+    known: Sequence[Resolution] = (),
+) -> Lock:
     """Return the lock for the queries, one per target; `command` is recorded in it.
 
-    Raises NoSolution and GaveUp, and NetworkError if an index has to be read and cannot be.
+    `known` are the resolutions of the queries, if they were found before. Raises NoSolution and
+    GaveUp, and NetworkError if an index has to be read and cannot be.
     """
-    lock = _solved(queries, universe, command)
+    lock = _solved(queries, universe, command, known)
     notes = universe.notes((pin.name, pin.version) for pin in lock.pins)
     return replace(lock, notes=(*lock.notes, *notes))
 
 
-def _solved(queries: tuple[Query, ...], universe: Universe, command: str) -> Lock:
+def _solved(
+    queries: tuple[Query, ...], universe: Universe, command: str, known: Sequence[Resolution]
+) -> Lock:
     if len(queries) == 1:
-        return lock_of(solve(*queries[0], universe), command)
+        resolution = known[0] if known else solve(*queries[0], universe)
+        return lock_of(resolution, command)
     from cudalock.lock.merge import from_resolutions
 
     joint = solve_all(queries, universe)

@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cudalock.errors import NoSolution
 from cudalock.goals import Goal
-from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.solving import solve
 from cudalock.targets import Target
-from tests.paths import MATRIX
+from tests.small_matrix import matrix_of, release
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-VENDOR = MATRIX / "cuda"
-HEADER = """
-schema = 1
-version = "2026.01.01"
-[[index]]
-id = "pypi"
-trust = "own"
-"""
-WHEEL = ["py3-none-any", "0" * 64]
-
-
-def release(*requires: str, wheel: bool = True) -> dict[str, Any]:
-    return {"requires": list(requires), "sdist": True, "wheels": [WHEEL] if wheel else []}
-
-
-def small(root: Path, projects: Mapping[str, Mapping[str, Any]]) -> Matrix:
-    (root / "index").mkdir()
-    (root / "components").mkdir()
-    (root / "matrix.toml").write_text(HEADER, encoding="utf-8")
-    shutil.copytree(VENDOR, root / "cuda")
-    for name, releases in projects.items():
-        lines = [f'"{version}": {json.dumps(row)}' for version, row in releases.items()]
-        head = f'{{\n"project": "{name}",\n"retrieved": "2026-01-01",\n"sources": ["a test"],\n'
-        head += '"older": [],\n'
-        body = ",\n".join(lines)
-        text = f'{head}"releases": {{\n{body}\n}}\n}}\n'
-        (root / "index" / f"{name}.json").write_text(text, encoding="utf-8")
-    return Matrix.load(root)
-
+    from pathlib import Path
 
 CONF = {"2.3.0": release("parser==4.9.*", "yaml"), "2.4.0": release("yaml")}
 PARSER = {"4.9.3": release(wheel=False), "4.13.0": release()}
@@ -85,7 +51,7 @@ PARSER = {"4.9.3": release(wheel=False), "4.13.0": release()}
     ],
 )
 def test_the_way_to_what_cannot_be_had(wanted: list[str], told: list[str], tmp_path: Path) -> None:
-    matrix = small(
+    matrix = matrix_of(
         tmp_path,
         {
             "conf": CONF,
@@ -116,7 +82,7 @@ def test_what_only_a_search_shows_is_told_with_the_target(tmp_path: Path) -> Non
         solve(
             Goal(("a", "b", "c")),
             Target("3.11", "linux-x86_64"),
-            ClosedUniverse(small(tmp_path, projects)),
+            ClosedUniverse(matrix_of(tmp_path, projects)),
         )
     lines = [line.strip() for line in caught.value.message.splitlines()[1:]]
     assert lines == ["the goal requires a", "the target is assumed to have glibc 2.28"]

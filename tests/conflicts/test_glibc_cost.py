@@ -12,7 +12,7 @@ from cudalock.matrix.matrix import Matrix
 from cudalock.matrix.universe import ClosedUniverse
 from cudalock.solving import solve
 from cudalock.targets import Target
-from tests.conflicts.test_dead_ends import release, small
+from tests.small_matrix import matrix_of, release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ def test_a_requirement_of_a_newer_release_counts(tmp_path: Path) -> None:
         "app": {"1.0": release(), "2.0": release("part>=2")},
         "part": {"1.0": release(), "2.0": {"requires": [], **newer}},
     }
-    universe = ClosedUniverse(small(tmp_path, projects))
+    universe = ClosedUniverse(matrix_of(tmp_path, projects))
     cost = cost_of_glibc(solve(Goal(("app",)), Target("3.11", "linux-x86_64"), universe))
     assert cost is not None
     assert (cost.releases, cost.glibc) == ((("app", "2.0"),), "2.34")

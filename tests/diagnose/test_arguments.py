@@ -1,12 +1,12 @@
-"""Which releases take an argument, as `bench.arguments` reads it from wheels."""
+"""Which releases take an argument, have a member, know a model, as `bench` reads it from wheels."""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
 
-from bench import arguments
-from cudalock.diagnose.name_table import DatedArgument, Span, arguments_named
+from bench import arguments, members, models
+from cudalock.diagnose.name_table import ARGUMENTS, MODELS, Span, dated_names
 from cudalock.matrix.matrix import Matrix
 
 OLD = """
@@ -54,11 +54,72 @@ def test_what_decorators_and_keywords_take_is_there(tmp_path: Path) -> None:
     }
 
 
+def wheel(folder: Path, version: str, path: str, text: str) -> Path:
+    file = folder / f"thing-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(path, text)
+    return file
+
+
+def test_members_are_inherited_and_locals_are_none(tmp_path: Path) -> None:
+    old = """
+class Base:
+    limit = 1
+    def __init__(self):
+        counted = 0
+        self.size = counted
+    def encode(self): ...
+
+class Child(Base):
+    def own(self): ...
+"""
+    new = old.replace("def encode", "def write")
+    by_release = {
+        version: members.members_of(wheel(tmp_path, version, "thing/base.py", text))
+        for version, text in (("1", old), ("2", new))
+    }
+    assert by_release["1"]["Child"] >= {"encode", "limit", "size", "own"}
+    assert "counted" not in by_release["1"]["Base"]
+    assert members.changed(by_release)["Child"] == {"encode": [0, 1], "write": [1]}
+
+
+def test_what_a_class_may_have_without_saying_so_is_there(tmp_path: Path) -> None:
+    texts = {
+        "1": "class A:\n    def old(self): ...",
+        "2": "class A:\n    def __getattr__(self, name): ...",
+    }
+    by_release = {
+        version: members.members_of(wheel(tmp_path, version, "thing/a.py", text))
+        for version, text in texts.items()
+    }
+    assert members.changed(by_release) == {}
+
+
+def test_models_of_a_release(tmp_path: Path) -> None:
+    listed = models.LISTS["transformers"]
+    path = "transformers/models/auto/configuration_auto.py"
+    text = (
+        """CONFIG_MAPPING_NAMES = OrderedDict([("bert", "BertConfig"), ("qwen3", "Qwen3Config")])"""
+    )
+    found = models.models_of(wheel(tmp_path, "1", path, text), listed)
+    assert found == {"bert", "qwen3"}
+    assert models.changed({"1": frozenset({"bert"}), "2": found}) == {"qwen3": [1]}
+
+
 def test_the_embedded_table(matrix: Matrix) -> None:
-    path = matrix.file("names/arguments.json")
-    assert arguments_named(path, "SFTTrainer.__init__", "max_seq_length") == [
-        DatedArgument("trl", (Span(None, "0.13.0"),))
-    ]
+    path = matrix.file(ARGUMENTS)
+    found = dated_names(path, "SFTTrainer.__init__", "max_seq_length")
+    assert [(row.project, row.spans) for row in found] == [("trl", (Span(None, "0.13.0"),))]
     # Only the old name of a renamed one, and nothing of what is in every release.
-    assert arguments_named(path, "Trainer.__init__", "model") == []
-    assert arguments_named(path.with_name("none.json"), "Trainer.__init__", "model") == []
+    assert dated_names(path, "Trainer.__init__", "model") == []
+    assert dated_names(path.with_name("none.json"), "Trainer.__init__", "model") == []
+
+
+def test_the_embedded_models(matrix: Matrix) -> None:
+    path = matrix.file(MODELS)
+    (row,) = dated_names(path, "model type", "qwen3")
+    assert (row.project, row.spans) == ("transformers", (Span("4.51.0", None),))
+    (row,) = dated_names(path, "architecture", "Qwen3ForCausalLM")
+    assert row.project == "vllm"
+    # What is in the oldest release that was examined came with it, or before.
+    assert row._replace(spans=(Span(None, "0.9"),)).spans_for("0.1") == (Span(row.oldest, "0.9"),)

@@ -70,7 +70,13 @@ def test_messages_in_a_few_words(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("fact", WITH_SYMPTOMS, ids=lambda fact: fact.id)
 def test_every_symptom_is_seen(fact: Fact) -> None:
     for symptom in fact.symptom:
-        line = symptom.replace("*", " whatever ").replace("'", "\u2019").upper()
+        line = (
+            symptom.removeprefix("^")
+            .removesuffix("$")
+            .replace("*", " whatever ")
+            .replace("'", "\u2019")
+            .upper()
+        )
         text = PastedText.of(f"before\n  {line}\nafter\n")
         (match,) = find_matches(text, [fact], lambda word: word == "torch")
         assert (match.line, match.fact) == (2, fact)

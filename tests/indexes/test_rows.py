@@ -40,6 +40,40 @@ WIN = build_wheel("a-b", "1.1", "cp311-cp311-win_amd64", requires=["numpy>=1.2",
 MUSL = build_wheel("a-b", "1.1", "cp311-cp311-musllinux_1_2_x86_64")
 
 
+BASE: Final = "https://index.example/simple/a-b/"
+URLS: Final = (
+    "https://files.example/a/b/a_b-1.0-py3-none-any.whl",
+    "http://files.example:8080/a_b-1.0.tar.gz",
+    "https://files.example/a_b-1.0+cu124-py3-none-any.whl",
+    "https://files.example/a_b-1.0%2Bcu124-py3-none-any.whl",
+    "https://files.example/a/../a_b-1.0.zip",
+    "https://user:secret@files.example/a_b-1.0.zip",
+    "https://files.example/a_b-1.0.zip#sha256=" + "a" * 64,
+    "https://files.example/a_b-1.0.zip?token=1",
+    "https://files.example/a_b 1.0.zip",
+    "https://files.example/a_b-1.0.zip\n",
+    "https://files.example//a_b-1.0.zip",
+    "https://files.example/a_b-1.0.zip/",
+    "https://[x/a_b-1.0.zip",
+    "HTTPS://files.example/a_b-1.0.zip",
+    "../../files/a_b-1.0.zip",
+    "/files/\u0430_b-1.0.zip",
+)
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_a_plain_url_is_read_as_any_other(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read() -> File | str:
+        try:
+            return listings._of_row({"url": url, "upload-time": "2026-01-02T03:04:05Z"}, BASE)
+        except ValueError as error:
+            return str(error)
+
+    by_pattern = read()
+    monkeypatch.setattr(listings, "_PLAIN_URL", re.compile(r"(?!)"))
+    assert read() == by_pattern
+
+
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))

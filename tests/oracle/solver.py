@@ -46,6 +46,7 @@ from tests.verifier import (
     unknown_about,
     version_of,
     wanted_accelerator,
+    wheel_rank,
 )
 
 if TYPE_CHECKING:
@@ -126,8 +127,9 @@ def judge(
     ]
     return (
         len(guiding) + (FRAMEWORK in rows and doubts.is_doubtful(rows[FRAMEWORK])),
+        sum(doubts.is_unseen(rows[name]) for name in names if name in rows),
         _Newest(version_of(framework.version)) if framework else (),
-        sum(rows[name].is_derived for name in names if name in rows),
+        sum(rows[name].has_warning for name in names if name in rows),
         build_key(framework) if framework else (),
         tuple(
             (
@@ -170,13 +172,31 @@ class Doubts:
         return (
             _Newest((version.epoch, version.major)),
             ("own", "known", "other").index(self._book.trust[row.place]),
-            row.is_derived + self._faults(row),
+            self.is_unseen(row) + self._faults(row),
             _Newest((version.minor,)),
         )
 
     def _faults(self, row: Row) -> int:
         facts = self._book.facts(row.project, self._environment, row.version, row)
         return sum("refuses" in fact and fact["effect"] != "breaks" for fact in facts)
+
+    def is_unseen(self, row: Row) -> bool:
+        """Whether nobody has seen the row's wheel for the target, nor one that differs from it in
+        its Python alone."""
+        if not row.is_derived:
+            return False
+        fitting = {
+            tags.split("-")[-1]
+            for _, tags, _ in row.files()
+            if wheel_rank(tags, self._ranks) is not None
+        }
+        here = [row.build.get(key) for key in ("index", "builder", "tag", "local")]
+        return not any(
+            build.get("known") != "derived"
+            and [build.get(key) for key in ("index", "builder", "tag", "local")] == here
+            and any(wheel[0].split("-")[-1] in fitting for wheel in build["wheels"])
+            for build in row.release.get("builds", ())
+        )
 
     def is_doubtful(self, row: Row) -> bool:
         """Whether something is unknown of a row by itself, or it has a known problem."""
@@ -513,8 +533,9 @@ class Formula:
         ]
         doubts = self._fewest(assumed, [*guiding, *self._doubtful_builds()])
         needs_framework = not self._holds([*assumed, -self._domain(FRAMEWORK).present])
+        unseen = self._fewest(assumed, self._marked("unseen", names, self._doubts.is_unseen))
         version = self._newest_framework(assumed) if needs_framework else None
-        unseen = self._fewest(assumed, self._unseen(names))
+        trapped = self._fewest(assumed, self._marked("trapped", names, lambda row: row.has_warning))
         framework = None
         if needs_framework:
             framework = self._settle(assumed, FRAMEWORK, "build", build_key)
@@ -525,8 +546,9 @@ class Formula:
             framework = self._settle(assumed, FRAMEWORK, "index", _index_key)
         cost = (
             doubts,
-            _Newest(version) if version else (),
             unseen,
+            _Newest(version) if version else (),
+            trapped,
             build_key(framework) if framework else (),
             keys,
             _index_key(framework) if framework else 0,
@@ -551,18 +573,20 @@ class Formula:
         ]
         return [self._any_of(("doubtful", FRAMEWORK), doubtful)] if doubtful else []
 
-    def _unseen(self, names: Sequence[str]) -> list[Literal]:
-        """For each component a literal that is true at least if a derived row is chosen."""
+    def _marked(
+        self, mark: str, names: Sequence[str], is_marked: Callable[[Row], bool]
+    ) -> list[Literal]:
+        """For each component a literal that is true at least if a row with a mark is chosen."""
         found = []
         for name in names:
             domain = self._domain(name)
-            derived = [
+            marked = [
                 literal
                 for choice, literal in zip(domain.choices, domain.literals, strict=True)
-                if isinstance(choice, Row) and choice.is_derived
+                if isinstance(choice, Row) and is_marked(choice)
             ]
-            if derived:
-                found.append(self._any_of(("derived", name), derived))
+            if marked:
+                found.append(self._any_of((mark, name), marked))
         return found
 
     def _component(

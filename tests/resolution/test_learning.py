@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import pytest
@@ -60,7 +60,7 @@ class Asking:
         there = allowed & ((2 << self._question.versions[name]) - 2)
         return (1 << there.bit_length() - 1, 0) if there else (0, allowed)
 
-    def clauses_of(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterator[Clause]:
+    def clauses_of(self, name: str, bit: int, chosen: Callable[[str], int]) -> Iterator[Clause]:
         del chosen
         if (name, bit) in self._told:
             return

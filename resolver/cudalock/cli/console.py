@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-_KEYS: Final = re.compile(r"^(error|warning|hint|note|builders|newer|needs|install):", re.MULTILINE)
+_KEYS: Final = r"(?m)^(error|warning|hint|note|builders|newer|needs|install):"
 _COLOURS: Final = {"error": "red", "warning": "yellow", "hint": "cyan"}
 
 
@@ -56,7 +56,9 @@ def tell(text: str) -> None:
     shown = _showable(text, stream.encoding or "ascii")
     try:
         colour = wants_colour(stream)
-        click.echo(_KEYS.sub(_coloured_key, shown) if colour else shown, file=stream, color=colour)
+        click.echo(
+            re.sub(_KEYS, _coloured_key, shown) if colour else shown, file=stream, color=colour
+        )
         stream.flush()
     except (OSError, ValueError):
         _silence(stream)

@@ -495,7 +495,7 @@ class OutputOptions:
         output = parsed.text("output")
         mirrors = read_index_map(parsed.texts("index_map"), parsed.text("matrix"))
         return cls(
-            format=_format(parsed, output),
+            format=_format(parsed, output if output != "-" else None),
             output=None if output == "-" else output,
             # Not a setting: a repository's file must not decide what is overwritten.
             force=bool(parsed.flags.get("force")),

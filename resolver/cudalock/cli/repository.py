@@ -232,7 +232,9 @@ def build(
     queries = with_pins(prepared.solvable.questions, prepared.locked, options, universe)
     command = command_of(queries, prepared, options)
     if kept is None:
-        lock = build_lock(queries, universe, command)
+        solvable = prepared.solvable
+        known = solvable.resolutions if queries == solvable.questions else ()
+        lock = build_lock(queries, universe, command, known)
     else:
         from cudalock.cli.keep import build_additions
 

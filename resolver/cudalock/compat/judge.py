@@ -534,7 +534,7 @@ class Judge:
         texts = " beside ".join(pin.text for pin in members) or fact.component
         finding = Finding(
             code="CL202",
-            severity="warning",
+            severity="note" if fact.is_slight else "warning",
             sentence=f"{texts}: {fact.component} {fact.says}",
             facts=(fact_id,),
             fix=fact.fix,

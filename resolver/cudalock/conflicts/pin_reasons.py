@@ -273,11 +273,10 @@ class PinExplainer:
     def _preference(self, candidate: Candidate) -> str:
         """Why a wheel that nothing forbids was not taken."""
         pinned = self._resolution.pins[candidate.name]
-        is_derived = candidate.build is not None and candidate.build.known == "derived"
-        if is_derived and not pinned.is_doubtful:
-            return "nobody has seen its wheel for this target; name the version to take it"
+        if candidate.is_derived and not pinned.is_doubtful:
+            return f"nobody has seen its wheel for this target; {_asked_for(candidate)}"
         if candidate.is_doubtful and not pinned.is_doubtful:
-            return "its wheel has a known problem; name the version to take it"
+            return f"its wheel has a known problem; {_asked_for(candidate)}"
         trust = self._trust(pinned)
         if self._trust(candidate) != trust:
             return f"its wheels for this target are by other builders; {trust} wheels are preferred"
@@ -381,6 +380,10 @@ def _source(candidate: Candidate) -> str:
         return candidate.build.builder
     index = candidate.build.index
     return "the package index" if index == PACKAGE_INDEX else f"index {index}"
+
+
+def _asked_for(candidate: Candidate) -> str:
+    return f"`{candidate.name}=={candidate.version}` takes it all the same"
 
 
 def _series(specifier: str) -> str:

@@ -399,6 +399,8 @@ def _goal_wants_accelerator(step: GoalWantsAccelerator) -> str:
 def _not_looked_up(releases: Unlisted) -> str:
     name, coverage = releases.project, releases.coverage
     reason = f": {releases.reason}" if releases.reason else ""
+    if coverage is None:
+        return f"{name} is not in the matrix{reason}"
     if releases.is_newer:
         has = f"the matrix has {name} up to {coverage.newest} of {coverage.until}"
         return f"{has}, and a newer one is required{reason}"

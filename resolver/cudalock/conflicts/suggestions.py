@@ -29,9 +29,11 @@ from cudalock.resolution.search import Search
 from cudalock.targets import LIKELY, PLATFORMS, PYTHONS
 from cudalock.targets.accelerators import ACCELERATORS, DEFAULT, Wish
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
+from cudalock.targets.tags import ANY, fits_any
 from cudalock.versions import (
     below_and_above,
     parse_version,
+    pins_exactly,
     specifier_set,
     version_order,
 )
@@ -226,14 +228,36 @@ class Advisor:
         return (suggestion for suggestion in suggestions if self._is_possible(suggestion))
 
     def _is_possible(self, suggestion: Suggestion) -> bool:
-        gpus = self._matrix.gpus
-        if not all(
-            suggestion.target.platform in gpus.platforms_of(gpu) for gpu in suggestion.target.gpus
-        ):
+        target, matrix = suggestion.target, self._matrix
+        if not all(target.platform in matrix.gpus.platforms_of(gpu) for gpu in target.gpus):
             return False
+        problem = Problem(suggestion.goal, suggestion.target, self._universe)
         # Another target may need an index that cannot be queried: that is no suggestion.
         with suppress(NetworkError):
-            return Search(Problem(suggestion.goal, suggestion.target, self._universe)).is_possible()
+            return not self._lacks_wheels(problem) and Search(problem).is_possible()
+        return False
+
+    def _lacks_wheels(self, problem: Problem) -> bool:
+        """Return whether a release that the goal pins has wheels for other targets alone.
+
+        Who builds a wheel for each platform has something to compile. An index that is asked for
+        the source distribution of such a release took half the time of an explanation.
+        """
+        exact = problem.target.tags()
+        for root in problem.roots:
+            project = self._matrix.project(root.name)
+            is_buildable = root.name in problem.goal.allow_build or bool(
+                self._matrix.component(root.name).sdists
+            )
+            if project is None or is_buildable or not pins_exactly(root.specifiers):
+                continue
+            releases = [
+                project.release(version) for version in project.versions if root.may_accept(version)
+            ]
+            tags = [tags for release in releases for build in release.builds for tags in build.tags]
+            is_compiled = bool(tags) and not any(one.endswith(f"-{ANY}") for one in tags)
+            if is_compiled and not fits_any(tags, exact):
+                return True
         return False
 
     def _newer(self, goal: Goal, target: Target, requirement: ProjectRequirement) -> Group:

@@ -2,7 +2,8 @@
 
 1. :mod:`text` decodes and folds the text, so that messages can be compared.
 2. :mod:`symptoms` finds the facts whose messages are in it, and :mod:`statements` reads messages
-   that name a project themselves (:mod:`name_table` says which releases have a name);
+   that name a project themselves (:mod:`name_table` says which releases have a name,
+   :mod:`refusals` reads those of installers);
    :mod:`versions` and :mod:`machine` read package versions, Python, platform, GPU and driver.
 3. :mod:`clashes` judges the versions, and :mod:`ranking` orders the facts, the likeliest first.
 4. :mod:`goal` decides which projects a fix is about, :mod:`attempts` lists what to solve for, the
@@ -19,6 +20,7 @@ from cudalock.diagnose.clashes import find_clashes
 from cudalock.diagnose.goal import FixGoal, make_goal
 from cudalock.diagnose.machine import Clues, read_clues
 from cudalock.diagnose.ranking import Evidence, broken_in_every_release, rank
+from cudalock.diagnose.refusals import read_refusals
 from cudalock.diagnose.remedy import Remedy, RemedySearch
 from cudalock.diagnose.statements import NotOnIndex, Unmet, read_statements
 from cudalock.diagnose.symptoms import Match, find_matches, of_statements, read_places
@@ -78,13 +80,16 @@ def diagnose(
     the text over `here`, this machine.
     """
     here = here or Here()
-    read = PastedText.of(text)
+    read = PastedText.of(text, matrix.phrases.translations)
     pins = tuple(read_pins(read, matrix))
     versions = {pin.name: pin.version for pin in pins}
     from_text = read_clues(read, matrix)
     pairs = zip(given_clues or Clues(), from_text, strict=True)
     clues = Clues(*(flag or clue for flag, clue in pairs))
-    statements = list(read_statements(read, versions, clues, matrix))
+    statements = [
+        *read_statements(read, versions, clues, matrix),
+        *read_refusals(read, versions, clues, matrix),
+    ]
     # A message such as `found transformers==4.30` is often the only place that has the version. It
     # comes last: a list or a log is more trustworthy than a sentence.
     for statement in statements:

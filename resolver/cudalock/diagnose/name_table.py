@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cudalock.files import LARGEST_DATA, read_small
 from cudalock.text import read_json
+from cudalock.versions import accepts, is_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 FOLDER: Final = "names"
 
@@ -33,6 +37,14 @@ class Span(NamedTuple):
         return ",".join(filter(None, bounds))
 
 
+def _before(spans: Iterable[Span], oldest: str, version: str | None) -> tuple[Span, ...]:
+    """Return the spans as they are for a version that is older than every examined release: what
+    the oldest one has came with it at the latest."""
+    if version is None or not is_version(version) or accepts(f">={oldest}", version):
+        return tuple(spans)
+    return tuple(Span(span.first or oldest, span.gone) for span in spans)
+
+
 class NameTable:
     """The names of one project. `releases` are the examined ones, oldest first."""
 
@@ -40,27 +52,26 @@ class NameTable:
         self._releases = releases
         self._modules = modules
 
-    def spans(self, module: str, name: str) -> list[Span]:
+    def spans(
+        self, module: str, name: str, version: str | None = None, *, is_there: bool = False
+    ) -> tuple[Span, ...]:
         """Return the spans of a name in a module; none if it never changed, or never was there.
 
-        For `transformers.x.Name` the module's own spans count where the table has no name.
+        For `transformers.x.Name` the module's own spans count where the table has no name, unless
+        the module `is_there`, as a message says. `version` is the installed one, if known.
         """
         rows = self._modules.get(module, {})
         # `transformers.x` has rows for its names; the empty name stands for the module itself.
         # A module of that name counts more than a line about it: triton 3.2 lists `ops` in
         # `__all__`, and has no such folder.
         module_edges = self._modules.get(f"{module}.{name}", {}).get("")
-        edges = module_edges or rows.get(name) or rows.get("") or []
-        return [
-            self._span(edges[at], edges[at + 1] if at + 1 < len(edges) else None)
-            for at in range(0, len(edges), 2)
-        ]
+        of_module = [] if is_there else rows.get("", [])
+        edges = module_edges or rows.get(name) or of_module
+        return _before(_spans_of(self._releases, edges), self._releases[0], version)
 
-    def _span(self, first: int, gone: int | None) -> Span:
-        return Span(
-            self._releases[first] if first else None,
-            self._releases[gone] if gone is not None else None,
-        )
+    def has_module(self, module: str) -> bool:
+        """Return whether the table has rows for a module, of which some release may lack it."""
+        return module in self._modules
 
 
 @cache
@@ -74,17 +85,32 @@ def read_name_table(path: Path) -> NameTable | None:
 
 
 ARGUMENTS: Final = f"{FOLDER}/arguments.json"
+"""`Class.method` or a function, to its arguments."""
+MEMBERS: Final = f"{FOLDER}/members.json"
+"""A class to its methods, properties and attributes."""
+MODELS: Final = f"{FOLDER}/models.json"
+"""`model type` or `architecture`, to the models that a project knows."""
+PACKAGES: Final = f"{FOLDER}/packages.json"
+"""The modules of projects that are called otherwise."""
 
 
-class DatedArgument(NamedTuple):
-    """An argument of a project's function that came or went with releases."""
+class DatedName(NamedTuple):
+    """Something of a project that came or went with releases."""
 
     project: str
+    owner: str
+    """what it belongs to: a function, a class, or a word for the kind"""
+    oldest: str
+    """the oldest release that was examined"""
     spans: tuple[Span, ...]
+
+    def spans_for(self, version: str | None) -> tuple[Span, ...]:
+        """Return the spans as they are for an installed version, if known."""
+        return _before(self.spans, self.oldest, version)
 
 
 @cache
-def _read_arguments(path: Path) -> dict[str, dict[str, Any]]:
+def _read_rows(path: Path) -> dict[str, dict[str, Any]]:
     try:
         projects: dict[str, dict[str, Any]] = read_json(read_small(path, LARGEST_DATA))["projects"]
     except OSError:
@@ -92,19 +118,61 @@ def _read_arguments(path: Path) -> dict[str, dict[str, Any]]:
     return projects
 
 
-def arguments_named(path: Path, function: str, argument: str) -> list[DatedArgument]:
-    """Return what the projects know of an argument of a function, `Trainer.__init__`."""
+def dated_names(path: Path, owner: str, name: str) -> list[DatedName]:
+    """Return what the projects know of a name that belongs to an owner: an argument of a function
+    (`Trainer.__init__`), a member of a class, or of the class that it is derived from."""
     found = []
-    for project, row in _read_arguments(path).items():
-        edges = row["callables"].get(function, {}).get(argument)
+    for project, table in _read_rows(path).items():
+        rows = table["rows"]
+        families = table.get("families", {})
+        known = owner if owner in rows else _family(owner, families)
+        edges = rows.get(known, {}).get(name)
         if edges is not None:
-            releases: list[str] = row["releases"]
-            spans = [
-                Span(
-                    releases[edges[at]] if edges[at] else None,
-                    releases[edges[at + 1]] if at + 1 < len(edges) else None,
-                )
-                for at in range(0, len(edges), 2)
-            ]
-            found.append(DatedArgument(project, tuple(spans)))
+            found.append(_dated(project, owner, table, edges))
     return found
+
+
+def _family(owner: str, families: dict[str, str]) -> str:
+    """Return the class that a class of a name such as `QwenTokenizer` is derived from."""
+    return next((base for end, base in families.items() if owner.endswith(end)), owner)
+
+
+def owners_of(path: Path, suffix: str, name: str) -> list[DatedName]:
+    """Return what the projects know of a name, of all owners that end with `suffix`."""
+    return [
+        _dated(project, owner, table, rows[name])
+        for project, table in _read_rows(path).items()
+        for owner, rows in table["rows"].items()
+        if owner.endswith(suffix) and name in rows
+    ]
+
+
+def _dated(project: str, owner: str, table: dict[str, Any], edges: list[int]) -> DatedName:
+    releases = table["releases"]
+    return DatedName(project, owner, releases[0], tuple(_spans_of(releases, edges)))
+
+
+def _spans_of(releases: list[str], edges: list[int]) -> Iterator[Span]:
+    for at in range(0, len(edges), 2):
+        first, gone = edges[at], edges[at + 1] if at + 1 < len(edges) else None
+        yield Span(releases[first] if first else None, releases[gone] if gone is not None else None)
+
+
+@cache
+def _read_packages(path: Path) -> dict[str, str]:
+    try:
+        packages: dict[str, str] = read_json(read_small(path, LARGEST_DATA))["packages"]
+    except OSError:
+        return {}
+    return packages
+
+
+def project_of_package(path: Path, module: str) -> str | None:
+    """Return the project that a module is of, where the two have other names: `PIL` of pillow,
+    `google.protobuf` of protobuf."""
+    packages = _read_packages(path)
+    while module:
+        if module in packages:
+            return packages[module]
+        module = module.rpartition(".")[0]
+    return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.diagnose.machine import LONGEST
 from cudalock.diagnose.statements import FRAME, MissingName, SourceBuild, Unloadable
+from cudalock.diagnose.text import fold
 from cudalock.matrix.facts import NONE
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import ACCELERATORS, CUDA, DEFAULT, gpu_version, of_gpu
@@ -37,7 +38,7 @@ _PROCESSOR: Final = re.compile(PROCESSOR_OF_MAC)
 
 OTHER_BUILD: Final = "python-other-build"
 """The general fact of a build outside of the stack."""
-_CUDA_CODE: Final = re.compile(r"nvcc|\.cu\b|cuda_home|cudaextension")
+_CUDA_CODE: Final = re.compile(r"nvcc|\.cu\b|cuda_home|cudaextension|cpp_extension|-lcuda")
 
 _SHORT_ALIAS: Final = 4
 """Aliases up to this length (`fa2`) are parts of other words in logs."""
@@ -166,7 +167,9 @@ class Evidence:
 
     def _has_word(self, word: str) -> bool:
         pattern = re.escape(word.lower()).replace(r"\-", "[-_]")
-        return re.search(rf"(?<![a-z0-9]){pattern}(?![a-z0-9])", self._text.folded) is not None
+        # torchcodec speaks of itself as `libtorchcodec`; a file `libtorchtext.so` says less.
+        pattern = rf"(?<![a-z0-9])(?:{pattern}(?![a-z0-9])|lib{pattern}(?![a-z0-9]|\.so))"
+        return re.search(pattern, self._text.folded) is not None
 
     def speaks_of(self, fact: Fact) -> bool | None:
         """Return whether the fact covers the version and platform in the text; None is unknown."""
@@ -370,6 +373,7 @@ def companions(fact: Fact, matrix: Matrix) -> list[str]:
 def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     """Return the matches that the text does not rule out, the likeliest first.
 
+    0. Facts about what the text or the message names, or the versions violate.
     1. Facts that the versions in the text violate.
     2. Messages that are the cause wherever they stand (`decides`), of several the last: a program
        ends with the exception that it failed of.
@@ -401,6 +405,17 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
         and evidence.is_satisfied(match.fact) is not True
         and not evidence.lacks_opponent(match)
     ]
+    # The words of a name that is imported are no message: `LocalEntryNotFoundError`.
+    imported = {
+        match.line: match.statement.name.lower()
+        for match in possible
+        if isinstance(match.statement, MissingName)
+    }
+    possible = [
+        match
+        for match in possible
+        if match.statement or fold(match.symptom) not in imported.get(match.line, "")
+    ]
     # Where a fact of the same project knows the message, what was read of it says no more.
     known = {(match.component, match.line) for match in possible if not match.statement}
     possible = [
@@ -415,13 +430,30 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     if not all(evidence.is_groundless(match.fact) for match in possible):
         possible = [match for match in possible if not evidence.is_groundless(match.fact)]
     possible = _without_alternatives(matches, possible, evidence)
+    # Where the versions or the machine in the text violate what a component demands, that explains
+    # its message, and what the component says of the same message in general does not.
+    violated = [match.fact for match in possible if evidence.is_violated(match.fact)]
+    possible = [
+        match
+        for match in possible
+        if match.statement
+        or match.fact.beside
+        or match.fact.of_machine
+        or not any(_is_of_same_message(match.fact, fact) for fact in violated)
+    ]
     if any(_is_of_compiler(match) for match in possible):
         possible = [m for m in possible if not _is_mere_build(m, evidence)]
-    possible.sort(key=lambda match: _key(match, evidence, stated_lines))
+    possible.sort(
+        key=lambda match: (
+            not _is_grounded(match, evidence),
+            *_key(match, evidence, stated_lines),
+        )
+    )
     # Where memory or the program is the cause, versions that look wrong as well only mislead.
     if possible and possible[0].fact.cure == "none":
         return possible[:1]
-    best, others = possible[:1], possible[1:]
+    best = [match._replace(is_named=_is_grounded(match, evidence)) for match in possible[:1]]
+    others = possible[1:]
     if any(
         evidence.has_other_version(match.component)
         or evidence.is_violated(match.fact)
@@ -447,6 +479,11 @@ def _is_of(note: Match, breaking: Iterable[Match]) -> bool:
     )
 
 
+def _is_of_same_message(fact: Fact, other: Fact) -> bool:
+    is_of_component = fact.component == other.component
+    return is_of_component and not set(fact.symptom).isdisjoint(other.symptom)
+
+
 def _is_mere_build(match: Match, evidence: Evidence) -> bool:
     """Return whether an explanation says no more than that something is compiled, which the
     compiler's own message explains."""
@@ -459,6 +496,12 @@ def _is_mere_build(match: Match, evidence: Evidence) -> bool:
 def _is_of_compiler(match: Match) -> bool:
     """Return whether an explanation is about the compiler, its toolkit or headers."""
     return match.cure == "system" and match.fact.id.startswith("torch-extension-")
+
+
+def _is_grounded(match: Match, evidence: Evidence) -> bool:
+    """Return whether the text, the message or the versions are about the component: else it is a
+    guess beside any other explanation."""
+    return bool(match.statement or match.fact.id in evidence.proven or evidence.shows(match))
 
 
 def _is_sure(match: Match, evidence: Evidence) -> bool:

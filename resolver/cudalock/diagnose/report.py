@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cudalock.diagnose import count_symptoms
+from cudalock.diagnose.statements import MissingName
 from cudalock.diagnose.versions import REQUESTED
 from cudalock.errors import NothingFound
 from cudalock.targets.facets import FACETS, OF_ACCELERATOR
@@ -102,7 +103,8 @@ def why_no_command(diagnosis: Diagnosis) -> str:
     best = diagnosis.matches[:1]
     cure = best[0].cure if best else "versions"
     if cure == "none":
-        return "no other version of a package changes this"
+        is_outside = best and isinstance(best[0].statement, MissingName)
+        return f"no other version of a package{' of this stack' if is_outside else ''} changes this"
     if cure == "system":
         return "other versions do not fix this; the machine or the program does, see above"
     needed = {demand.template.name for match in best for demand in match.fact.of_machine}

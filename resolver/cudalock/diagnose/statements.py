@@ -19,8 +19,14 @@ from cudalock.diagnose.machine import LONGEST, driver_cuda
 from cudalock.diagnose.name_table import (
     ARGUMENTS,
     FOLDER,
+    MEMBERS,
+    MODELS,
+    PACKAGES,
+    DatedName,
     Span,
-    arguments_named,
+    dated_names,
+    owners_of,
+    project_of_package,
     read_name_table,
 )
 from cudalock.generate.rules import read_rules
@@ -108,10 +114,12 @@ class MissingName(Statement):
     """the project whose file imports it"""
     spans: tuple[Span, ...]
     """the releases that have the name, if known"""
+    is_outside: bool = False
+    """whether the matrix has no releases of the project"""
 
     @property
     def fact(self) -> str:
-        return "python-name-gone"
+        return "python-name-outside" if self.is_outside else "python-name-gone"
 
     @property
     def is_of_versions(self) -> bool:
@@ -175,6 +183,34 @@ class UnknownArgument(MissingName):
         texts = [f"{self.project}{span.specifier}" for span in self.spans]
         age = "a newer" if self.spans[-1].gone else "an older"
         return " or ".join([*texts, f"{age} {self.importer or 'release of what passes it'}"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownMember(MissingName):
+    """`'DynamicCache' object has no attribute 'seen_tokens'`; `module` is the class."""
+
+    @property
+    def fix(self) -> str | None:
+        texts = [f"{self.project}{span.specifier}" for span in self.spans]
+        age = "a newer" if self.spans[-1].gone else "an older"
+        return " or ".join([*texts, f"{age} {self.importer or 'release of what uses it'}"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownModel(MissingName):
+    """A model that is newer than the installed release; `module` is the kind of name."""
+
+    @property
+    def stands_for(self) -> tuple[str, ...]:
+        return (self.fact, "transformers-unknown-model", "vllm-unknown-model")
+
+    @property
+    def says(self) -> str:
+        return f"knows the {self.module} {self.name} {' and '.join(map(_in_words, self.spans))}"
+
+    @property
+    def fix(self) -> str | None:
+        return " or ".join(f"{self.project}{span.specifier}" for span in self.spans)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +354,41 @@ class Unloadable(Statement):
         return (
             f"a wheel of {self.project} for this {self.framework} and its CUDA; import"
             f" {self.framework} first; the Visual C++ runtime"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameworkUnloadable(Statement):
+    """Windows does not find, or cannot start, a DLL that the framework opens."""
+
+    is_other_dll: bool
+    """whether a DLL was found, and is none that fits"""
+
+    @property
+    def fact(self) -> str:
+        return "torch-windows-vc-runtime"
+
+    @property
+    def is_of_versions(self) -> bool:
+        return False
+
+    @property
+    def says(self) -> str:
+        if self.is_other_dll:
+            return (
+                "opens a DLL of which Windows finds another one first on PATH, or starts none"
+                " without the Visual C++ runtime"
+            )
+        return (
+            "opens a DLL that is not found: the Microsoft Visual C++ runtime, or a library whose"
+            " folder is not on PATH"
+        )
+
+    @property
+    def fix(self) -> str | None:
+        return (
+            "install or update the Visual C++ Redistributable (x64); then a new environment without"
+            " other Pythons and their libraries on PATH"
         )
 
 
@@ -567,6 +638,28 @@ _ARGUMENT: Final = re.compile(
 _NOT_THERE: Final = re.compile(
     r"No module named ['\"\u2018]?(?P<top>[A-Za-z_]\w*)['\"\u2019]?(?![\w.])"
 )
+# Python up to 3.9 names no class: the call is in a line before.
+_CALLED: Final = re.compile(r"(?<![\w.])(?:[a-z_]\w*\.)*(?P<called>[A-Z]\w*)\(")
+_MEMBER: Final = re.compile(
+    r"['\"\u2018](?P<owner>[A-Z]\w*)['\"\u2019] (?:object )?has no attribute"
+    r" ['\"\u2018]?(?P<name>\w+)"
+    r"|rror: (?P<owner2>[A-Z]\w*) has no attribute (?P<name2>\w+)"
+)
+_CAMEL: Final = re.compile(r"[A-Z]\w*[A-Z][a-z]")
+"""What is the name of one class: two words in one."""
+_UNKNOWN_TYPE: Final = re.compile(
+    r"has model type [`'\"]?(?P<name>[\w-]+)[`'\"]? but Transformers does not"
+    r"|KeyError: ['\"](?P<name2>[a-z][a-z0-9_-]*)['\"]"
+)
+_UNKNOWN_ARCHITECTURE: Final = re.compile(
+    r"odel architectures? \[?['\"]?(?P<name>[A-Z]\w+)['\"]?\]? (?:are|is) not supported"
+)
+# transformers: `requires the SentencePiece library but it was not found in your environment`, `the
+# following packages that were not found in your environment: einops, flash_attn. Run`.
+_NOT_FOUND: Final = re.compile(
+    r"requires the (?P<name>[\w.-]+) library but it was not found in your"
+    r"|packages that were not found in your environment: (?P<names>[\w.-]+(?:, [\w.-]+)*)"
+)
 # The package folder in a frame's path is the import name of the project.
 FRAME: Final = re.compile(r"(?:site|dist)-packages[/\\]+(?P<top>[A-Za-z_]\w*)")
 
@@ -574,8 +667,8 @@ _NUMBER: Final = r"[0-9]+(?:\.[0-9]+)*(?:[.+\w]*\w)?"
 # transformers: `tokenizers>=0.14,<0.15 is required for a normal functioning of this module, but
 # found tokenizers==0.13.3`.
 _REQUIRED: Final = re.compile(
-    rf"(?P<name>[A-Za-z][\w.-]*) ?(?P<specifier>(?:>=?|==|~=|<=?) ?{_NUMBER}"
-    rf"(?:, ?(?:>=?|!=|<=?) ?{_NUMBER})*) is required\b.*?\bfound (?:[A-Za-z][\w.-]*==)?"
+    rf"(?P<name>[A-Za-z][\w.-]*) ?(?P<specifier>(?:>=?|==|~=|!=|<=?) ?{_NUMBER}"
+    rf"(?: ?, ?(?:>=?|!=|<=?) ?{_NUMBER})*) is required\b.*?\bfound (?:[A-Za-z][\w.-]*==)?"
     rf"(?P<found>{_NUMBER})"
 )
 # sglang: `flashinfer_python with minimum required version 0.2.5 is not installed.`
@@ -587,6 +680,8 @@ _USED: Final = re.compile(
     rf"(?P<name>[A-Za-z][\w-]*)==(?P<found>{_NUMBER}) is used but incompatible\. Please install"
     rf" [\w-]+(?P<specifier>(?:>=?|==|~=|<=?) ?{_NUMBER}(?:, ?(?:>=?|!=|<=?) ?{_NUMBER})*)"
 )
+# mmcv prints versions as lists: `>=[1, 1, 4]`, `>=(1, 3, 13, 0, 0, 0)`.
+_NUMBERS: Final = re.compile(r"[\[(][0-9]{1,4}(?:, [0-9]{1,4}){1,6}[\])]")
 # Of an exception only: `pip install 'accelerate>=0.26.0'` elsewhere is what somebody did.
 _ASKED_FOR: Final = re.compile(
     r"(?:Error|Exception|Warning): .{0,300}?(?:requires?|needs?|install|upgrade|update)"
@@ -686,15 +781,25 @@ _BUILDING: Final = (
     "Preparing metadata (",
     "python setup.py egg_info",
 )
+_REFUSED_BUILD: Final = (
+    "metadata-generation-failed",
+    "Getting requirements to build wheel did not run successfully",
+    "Preparing metadata (pyproject.toml) did not run successfully",
+    "Preparing metadata (setup.py) did not run successfully",
+    "python setup.py egg_info did not run successfully",
+)
+"""What pip says of a source distribution that it could not even ask for its name."""
 _FAILED_WHEEL: Final = re.compile(
     r"(?:Failed building wheel for|Building wheel for|Could not build wheels for|Failed to build)"
     r" (?P<name>[A-Za-z0-9][\w.-]*)"
 )
 _LONG_PATH: Final = ("Windows Long Path support", "Filename too long")
-# Linux names the library before the colon; macOS writes `Symbol not found: __ZN2at...`.
+# Linux names the library before the colon; macOS writes `Symbol not found: __ZN2at...`, and newer
+# ones `symbol not found in flat namespace '__ZN2at...'`.
 _SYMBOL: Final = re.compile(
-    r"(?P<path>[^\s:'\"(]*(?:[/\\][\w.+-]+)+)?[:),]? ?(?:undefined symbol|Symbol not found):"
-    r" (?P<symbol>_?_Z\w+)"
+    r"(?P<path>[^\s:'\"(]*(?:[/\\][\w.+-]+)+)?[:),]? ?"
+    r"(?:undefined symbol: |[Ss]ymbol not found: |symbol not found in flat namespace ['(]?)"
+    r"(?P<symbol>_?_Z\w+)"
 )
 # The first number of a soname is not always that of CUDA: libcusparse.so.12 is of CUDA 12 and 13.
 _CUDA_LIBRARY: Final = re.compile(
@@ -707,9 +812,17 @@ _OF_CUDA: Final = {
     "cufft": {"11": "12", "12": "13"},
 }
 """The CUDA major version of a library's soname, where one number does not say it."""
+_NOT_CALLABLE: Final = "TypeError: 'NoneType' object is not callable"
+"""What a program dies of that goes on after a failed import, with None for the function."""
+_CALL: Final = re.compile(r"(?<![\w.])(?P<function>[a-z_]\w{3,80})\(")
 _MODULE_NOT_FOUND: Final = "The specified module could not be found"
 """Windows' message for a missing library."""
 _LOADED_MODULE: Final = re.compile(r"DLL load failed while importing (?P<module>[A-Za-z_]\w*)")
+_OTHER_DLL: Final = (
+    "The operating system cannot run %1",
+    "dynamic link library (DLL) initialization routine failed",
+)
+"""Windows' messages for a library that is found, and does not start."""
 _PROCEDURE: Final = "The specified procedure could not be found"
 """Windows' message for a missing symbol."""
 # Namespaces of torch's C++ in mangled names: at, c10, torch, caffe2, and the class Tensor.
@@ -726,7 +839,7 @@ def read_statements(
     text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
 ) -> Iterator[Statement]:
     """Yield the statements in a text. `versions` is project name to version."""
-    reader = _StatementReader(text, versions, clues, matrix)
+    reader = StatementReader(text, versions, clues, matrix)
     for number, line in reader.lines:
         if line.strip():
             yield from reader.of_line(number, line[:LONGEST])
@@ -734,7 +847,9 @@ def read_statements(
     yield from reader.of_channels()
 
 
-class _StatementReader:
+class StatementReader:
+    """Reads the lines of one text."""
+
     def __init__(
         self, text: PastedText, versions: Mapping[str, str], clues: Clues, matrix: Matrix
     ) -> None:
@@ -753,8 +868,16 @@ class _StatementReader:
             yield from self._missing_names(number, line)
         if "unexpected keyword" in line:
             yield from self._unknown_arguments(number, line)
+        if "has no attribute" in line:
+            yield from self._unknown_members(number, line)
+        if "KeyError" in line or " not supported" in line or "does not recognize" in line:
+            yield from self._unknown_models(number, line)
         if "No module named" in line:
             yield from self._not_installed(number, line)
+        if "not found in your environment" in line:
+            yield from self._not_found(number, line)
+        if _NOT_CALLABLE in line:
+            yield from self._not_callable(number)
         if any(words in line for words in _FLOOR_WORDS):
             yield from self._floors(number, line)
         if "but you" in line or "depends on" in line or "VersionConflict" in line:
@@ -768,14 +891,14 @@ class _StatementReader:
         if "found version" in line and (cuda := driver_cuda(line)):
             yield OldDriver(project="driver", line=number, cuda=cuda)
         yield from self._no_compiler(number, line)
-        if _MODULE_NOT_FOUND in line:
+        if _MODULE_NOT_FOUND in line or _has_any(line, _OTHER_DLL):
             yield from self._unloadable(number, line)
         if "ymbol" in line or _PROCEDURE in line:
             yield from self._symbols(number, line)
 
     def _wrong_cuda(self, number: int, match: re.Match[str]) -> Iterator[Statement]:
         framework = self._matrix.framework or ""
-        project = self._importer(number, framework) or self._imported(number)
+        project = self.importer(number, framework) or self._imported(number)
         if not project or project == framework or not self._matrix.is_curated(project):
             return
         majors = _OF_CUDA.get(match["library"])
@@ -792,10 +915,12 @@ class _StatementReader:
     def _unloadable(self, number: int, line: str) -> Iterator[Statement]:
         framework = self._matrix.framework or ""
         loaded = _LOADED_MODULE.search(line)
-        project = self._project_of(loaded["module"]) if loaded else None
-        project = project or self._importer(number, framework) or self._imported(number)
+        project = self.project_of(loaded["module"]) if loaded else None
+        project = project or self.importer(number, framework) or self._imported(number)
+        if project in (None, framework) and "DLL load failed" in line:
+            yield from self._unloadable_framework(number, line, framework)
         # Facts know why some of them do not load.
-        if project and project != framework and self._matrix.is_curated(project):
+        elif _MODULE_NOT_FOUND in line and project and self._matrix.is_curated(project):
             yield Unloadable(
                 project=project,
                 line=number,
@@ -803,10 +928,22 @@ class _StatementReader:
                 framework=framework,
             )
 
+    def _unloadable_framework(self, number: int, line: str, framework: str) -> Iterator[Statement]:
+        near = self._text.lines[max(0, number - 6) : number]
+        frames = [match["top"] for text in near for match in FRAME.finditer(text[:LONGEST])]
+        imports = [f"from {framework}._C import" in text for text in near]
+        if any(imports) or (frames and self.project_of(frames[-1]) == framework):
+            yield FrameworkUnloadable(
+                project=framework,
+                line=number,
+                version=self._versions.get(framework),
+                is_other_dll=_has_any(line, _OTHER_DLL),
+            )
+
     def _other_pythons(self, number: int, line: str) -> Iterator[Statement]:
         for pattern in _OTHER_PYTHON:
             match = pattern.search(line)
-            project = self._project(match["name"]) if match else None
+            project = self.project(match["name"]) if match else None
             if match is None or project is None:
                 continue
             yield OtherPython(
@@ -826,6 +963,26 @@ class _StatementReader:
         if match["top"] not in self._with_own_facts:
             yield NotInstalled(project=project, line=number)
 
+    def _not_found(self, number: int, line: str) -> Iterator[Statement]:
+        match = _NOT_FOUND.search(line)
+        for word in (match["name"] or match["names"]).split(", ") if match else ():
+            project = self.project_of(word.rstrip(".").lower().replace("-", "_"))
+            if project and project != self._matrix.framework:
+                yield NotInstalled(project=project, line=number)
+
+    def _not_callable(self, number: int) -> Iterator[Statement]:
+        """Yield the project of the function that is called in the lines before: `flash_attn_func`
+        is one of flash_attn."""
+        imports = self._matrix.names.imports
+        for line in reversed(self._text.lines[max(0, number - 4) : number - 1]):
+            for match in _CALL.finditer(line[:LONGEST]):
+                words = match["function"].split("_")
+                names = ("_".join(words[:length]) for length in range(len(words) - 1, 1, -1))
+                project = next((imports[name] for name in names if name in imports), None)
+                if project and self._matrix.is_curated(project):
+                    yield NotInstalled(project=project, line=number)
+                    return
+
     @cached_property
     def _with_own_facts(self) -> frozenset[str]:
         """The modules whose absence is the message of a fact."""
@@ -838,67 +995,127 @@ class _StatementReader:
     def _missing_names(self, number: int, line: str) -> Iterator[Statement]:
         for pattern in (_FROM, _ATTRIBUTE, _NO_MODULE):
             match = pattern.search(line)
-            project = self._project_of(match["module"]) if match else None
+            project = self.project_of(match["module"]) if match else None
             if match is None or project is None:
                 continue
             module = match["module"].rstrip(".")
-            spans = self._spans(project, module, match["name"])
-            if pattern is not _FROM and not spans:
-                continue  # `No module named 'x.y'` has causes of its own, which facts know
-            importer = self._importer(number, module)
-            version = self._versions.get(project)
+            is_import = pattern is _FROM
+            spans = self._spans(project, module, match["name"], is_there=pattern is not _NO_MODULE)
+            is_outside = self._matrix.project(project) is None
+            # `No module named 'x.y'` has causes of its own, which facts know.
+            if not spans and (not is_import or is_outside):
+                continue
+            importer = self.importer(number, module)
             yield MissingName(
                 project=project,
                 line=number,
-                version=version.partition("+")[0] if version else None,
+                version=self._public_version(project),
                 module=module,
                 name=match["name"],
                 importer=importer if importer != project else None,
-                spans=tuple(spans),
+                spans=spans,
+                is_outside=is_outside,
             )
+
+    def _public_version(self, project: str) -> str | None:
+        version = self._versions.get(project)
+        return version.partition("+")[0] if version else None
 
     def _unknown_arguments(self, number: int, line: str) -> Iterator[Statement]:
         match = _ARGUMENT.search(line)
         if match is None:
             return
-        # Another project's function of that name is told by the frames and versions in the text.
-        found = [
-            argument
-            for argument in arguments_named(
-                self._matrix.file(ARGUMENTS), match["function"], match["name"]
-            )
-            if self._matrix.project(argument.project)
-            and self._may_be_of(argument.project, number, is_method="." in match["function"])
-        ]
-        for argument in found if len(found) == 1 else ():
-            version = self._versions.get(argument.project)
-            importer = self._importer(number, "")
-            if importer and not self._asks_for(importer, argument.project):
-                importer = None
-            yield UnknownArgument(
-                project=argument.project,
+        path, function, argument = self._matrix.file(ARGUMENTS), match["function"], match["name"]
+        if function == "__init__":
+            called = self._called(number)
+            found = dated_names(path, f"{called}.__init__", argument) if called else []
+            # A call of several lines shows no name: only the versions tell whose it can be.
+            found = found or [
+                row
+                for row in owners_of(path, ".__init__", argument)
+                if row.project in self._versions
+            ]
+        else:
+            found = dated_names(path, function, argument)
+        yield from self._dated(UnknownArgument, found, number, argument)
+
+    def _unknown_members(self, number: int, line: str) -> Iterator[Statement]:
+        match = _MEMBER.search(line)
+        if match is None:
+            return
+        owner, name = match["owner"] or match["owner2"], match["name"] or match["name2"]
+        found = dated_names(self._matrix.file(MEMBERS), owner, name)
+        yield from self._dated(UnknownMember, found, number, name)
+
+    def _unknown_models(self, number: int, line: str) -> Iterator[Statement]:
+        path = self._matrix.file(MODELS)
+        found = []
+        if match := _UNKNOWN_TYPE.search(line):
+            # A key of a dictionary may be any word, unless it is looked up by transformers.
+            if match["name"] or "transformers" in self._text.folded:
+                found = dated_names(path, "model type", match["name"] or match["name2"])
+        elif match := _UNKNOWN_ARCHITECTURE.search(line):
+            found = dated_names(path, "architecture", match["name"])
+            named = [row for row in found if row.project in self._text.folded]
+            found = named if len(named) == 1 else []
+        for row in found[:1]:
+            yield UnknownModel(
+                project=row.project,
                 line=number,
-                version=version.partition("+")[0] if version else None,
-                module=match["function"],
-                name=match["name"],
-                importer=importer,
-                spans=argument.spans,
+                version=self._public_version(row.project),
+                module=row.owner,
+                name=match[match.lastgroup or 0] if match else "",
+                importer=None,
+                spans=row.spans_for(self._public_version(row.project)),
             )
 
-    def _may_be_of(self, project: str, number: int, *, is_method: bool) -> bool:
-        """Return whether the text has a version of a project, or a frame near a line whose project
-        is it or asks for it; of a class's method, any frame of the stack."""
-        if project in self._versions:
+    def _dated(
+        self, kind: type[MissingName], found: list[DatedName], number: int, name: str
+    ) -> Iterator[Statement]:
+        """Yield what one project alone knows of a name that it has in some releases."""
+        is_single = len({row.project for row in found}) == 1
+        # Another project's class of that name is told by the frames and versions in the text.
+        likely = [row for row in found if self._may_be_of(row, number, is_single=is_single)]
+        for row in likely if len({row.project for row in likely}) == 1 else ():
+            importer = self.importer(number, "")
+            if importer and not self._asks_for(importer, row.project):
+                importer = None
+            yield kind(
+                project=row.project,
+                line=number,
+                version=self._public_version(row.project),
+                module=row.owner,
+                name=name,
+                importer=importer,
+                spans=row.spans_for(self._public_version(row.project)),
+                is_outside=self._matrix.project(row.project) is None,
+            )
+            return
+
+    def _called(self, number: int) -> str | None:
+        """Return the class that the lines before one call."""
+        for line in reversed(self._text.lines[max(0, number - 4) : number - 1]):
+            names = _CALLED.findall(line[:LONGEST])
+            if names:
+                return str(names[-1])
+        return None
+
+    def _may_be_of(self, row: DatedName, number: int, *, is_single: bool) -> bool:
+        """Return whether a class or function may be of a project: one of two words in one that no
+        other project has; or the text has a version of it, or a frame near a line whose project is
+        it or asks for it; of a class's method, any frame of the stack."""
+        owner = row.owner.partition(".")[0]
+        if row.project in self._versions or (is_single and _CAMEL.match(owner)):
             return True
         frames = {
-            self._project_of(match["top"])
+            self.project_of(match["top"])
             for line in self._text.lines[max(0, number - 12) : number]
             for match in FRAME.finditer(line[:LONGEST])
         }
         return any(
-            name == project
-            or (is_method and self._matrix.is_curated(name))
-            or self._asks_for(name, project)
+            name == row.project
+            or (owner[0].isupper() and self._matrix.is_curated(name))
+            or self._asks_for(name, row.project)
             for name in frames
             if name
         )
@@ -909,29 +1126,39 @@ class _StatementReader:
         newest = row.release(row.versions[-1]).builds if row is not None and row.versions else ()
         return any(leading_name(text) == project for build in newest for text in build.requires)
 
-    def _spans(self, project: str, module: str, name: str) -> list[Span]:
+    def _spans(self, project: str, module: str, name: str, *, is_there: bool) -> tuple[Span, ...]:
+        """Return the spans of a name; of a module above it, where that one is gone as a whole and
+        the module is not there."""
         table = read_name_table(self._matrix.file(f"{FOLDER}/{project}.json"))
-        return table.spans(module, name) if table else []
+        if table is None:
+            return ()
+        version = self._public_version(project)
+        spans = table.spans(module, name, version, is_there=is_there)
+        while not is_there and not spans and "." in module and not table.has_module(module):
+            module, _, name = module.rpartition(".")
+            spans = table.spans(module, name, version)
+        return spans
 
-    def _importer(self, number: int, module: str) -> str | None:
+    def importer(self, number: int, module: str) -> str | None:
         """Return the project whose file has the last frame before a line."""
         top = module.partition(".")[0]
         for line in reversed(self._text.lines[max(0, number - 12) : number - 1]):
             match = FRAME.search(line[:LONGEST])
             # importlib and the failing package itself are in the path of every import.
             if match and "File" in line and match["top"] not in (top, "importlib"):
-                return self._project_of(match["top"]) or canonical(match["top"])
+                return self.project_of(match["top"]) or canonical(match["top"])
         return None
 
-    def _project_of(self, module: str) -> str | None:
+    def project_of(self, module: str) -> str | None:
+        """Return the project that a module is of, also one that the matrix has no releases of."""
         top = module.partition(".")[0]
         names = self._matrix.names
         project = names.imports.get(top) or names.find(top)
         if project is None and self._matrix.project(canonical(top)) is not None:
             return canonical(top)
-        return project
+        return project or project_of_package(self._matrix.file(PACKAGES), module)
 
-    def _project(self, word: str) -> str | None:
+    def project(self, word: str) -> str | None:
         """Return the matrix's project for a word in a message."""
         names = self._matrix.names
         project = names.find(word) or names.imports.get(word)
@@ -942,24 +1169,24 @@ class _StatementReader:
     # -- requirements --------------------------------------------------------------------------
 
     def _floors(self, number: int, line: str) -> Iterator[Statement]:
+        line = _NUMBERS.sub(lambda match: _dotted(match[0]), line)
         match = _REQUIRED.search(line) or _USED.search(line)
-        if match and (project := self._project(match["name"])):
-            yield Unmet(
-                project=project,
-                line=number,
-                version=match["found"].rstrip("."),
-                specifier=match["specifier"].replace(" ", ""),
-            )
-        elif (match := _ASKED_FOR.search(line)) and (project := self._project(match["name"])):
+        if match and (project := self.project(match["name"])):
+            specifier, found = match["specifier"].replace(" ", ""), match["found"].rstrip(".")
+            # Some messages name the lower bound alone, and are printed for the upper one too.
+            if "incompatible" in line and not _excludes(specifier, found):
+                specifier = f"{specifier},<{found}"
+            yield Unmet(project=project, line=number, version=found, specifier=specifier)
+        elif (match := _ASKED_FOR.search(line)) and (project := self.project(match["name"])):
             version = self._versions.get(project)
             specifier = match["specifier"].replace(" ", "").rstrip(".,")
             if version is None or _excludes(specifier, version):
                 yield Unmet(project=project, line=number, version=version, specifier=specifier)
         match = _NO_DISTRIBUTION.search(line)
-        if match and (project := self._project(match["name"])):
+        if match and (project := self.project(match["name"])):
             yield Unmet(project=project, line=number, specifier=match["specifier"], is_missing=True)
         match = _MINIMUM.search(line)
-        if match and (project := self._project(match["name"])):
+        if match and (project := self.project(match["name"])):
             yield Unmet(
                 project=project,
                 line=number,
@@ -967,7 +1194,7 @@ class _StatementReader:
                 is_missing=True,
             )
         match = _NOT_NEW.search(line)
-        if match and (project := self._project(match["name"])):
+        if match and (project := self.project(match["name"])):
             yield Unmet(
                 project=project,
                 line=number,
@@ -981,9 +1208,9 @@ class _StatementReader:
             yield from self._conflict(match, match["found"].rstrip("."), number)
             return
         match = _VERSION_CONFLICT.search(line)
-        project = self._project(match["name"]) if match else None
+        project = self.project(match["name"]) if match else None
         if match and project and _excludes(match["specifier"], match["found"]):
-            blamed = self._project(match["who"]) if match["who"] else None
+            blamed = self.project(match["who"]) if match["who"] else None
             yield Unmet(
                 project=project,
                 line=number,
@@ -999,7 +1226,7 @@ class _StatementReader:
             yield from self._conflict(match, requested, number)
 
     def _conflict(self, match: re.Match[str], version: str, number: int) -> Iterator[Statement]:
-        project, blamed = self._project(match["name"]), self._project(match["who"])
+        project, blamed = self.project(match["name"]), self.project(match["who"])
         who = blamed or canonical(match["who"])
         # pip puts old-style specifiers in parentheses.
         specifier = match["specifier"].strip(" ,()")
@@ -1035,7 +1262,7 @@ class _StatementReader:
             if namesake is not None and namesake.is_absent:
                 yield Elsewhere(project=namesake.name, line=number, namesake=namesake)
                 return
-            project = self._project(name) or self._matrix.names.find(name)
+            project = self.project(name) or self._matrix.names.find(name)
             # NVIDIA's packages are of the stack even where the matrix has no row for them.
             if project is None and not name.startswith("nvidia-"):
                 return
@@ -1134,11 +1361,11 @@ class _StatementReader:
             return
         # apex names an option (`--cuda_ext`), and the second message nothing.
         words = line[: match.start()].split() or [""]
-        project = self._project(words[-1])
+        project = self.project(words[-1])
         name = project or self._archive()[0] or self._failed_wheel()
         if name is None:
             return
-        project = self._project(name) or canonical(name)
+        project = self.project(name) or canonical(name)
         row = self._matrix.project(project)
         yield NoCompiler(
             project=project,
@@ -1166,7 +1393,7 @@ class _StatementReader:
         for at, line in self.lines:
             match = _UNPACKED.search(line[:LONGEST]) if "pip-install-" in line else None
             if match and self._has(_LONG_PATH):
-                project = self._project(match["name"]) or canonical(match["name"])
+                project = self.project(match["name"]) or canonical(match["name"])
                 fitting = version if name and canonical(name) == project else None
                 yield SourceBuild(
                     project=project, line=at, version=fitting, reason="python-long-path"
@@ -1174,12 +1401,23 @@ class _StatementReader:
                 return
         # Packages such as flash-attn import torch in setup.py, and an isolated build has none.
         if name and self._has(_BUILDING) and self._has(("No module named 'torch'",)):
-            project = self._project(name) or canonical(name)
+            project = self.project(name) or canonical(name)
             yield SourceBuild(
                 project=project, line=number, version=version, reason="python-build-isolation"
             )
             return
-        yield from self._failed_wheels()
+        failed = list(self._failed_wheels())
+        if not failed and name and self._has(_REFUSED_BUILD):
+            known = self.project(name)
+            failed = [
+                SourceBuild(
+                    project=known or canonical(name),
+                    line=number,
+                    version=version,
+                    reason="python-no-wheel" if known else "python-other-build",
+                )
+            ]
+        yield from failed
 
     def of_channels(self) -> Iterator[Statement]:
         """Yield what conda did not find."""
@@ -1199,7 +1437,7 @@ class _StatementReader:
                 continue
             known = conda.get(match["name"])
             is_cuda = known is not None and known.means == CUDA.name
-            project = known.project if known else self._project(match["name"])
+            project = known.project if known else self.project(match["name"])
             if not is_cuda and not (project and self._matrix.is_curated(project)):
                 continue
             yield NotInChannels(
@@ -1216,13 +1454,13 @@ class _StatementReader:
             if match and ("rror" in line or "ailed" in line or "not build" in line):
                 failed.setdefault(match["name"].rstrip("."), number)
         # A failure outside of the stack is mentioned alone: it stopped the whole installation.
-        others = [name for name in failed if self._project(name) is None]
+        others = [name for name in failed if self.project(name) is None]
         for name in others[:1]:
             yield SourceBuild(
                 project=canonical(name), line=failed[name], reason="python-other-build"
             )
         for name, number in failed.items():
-            project = self._project(name)
+            project = self.project(name)
             if project and not others:
                 yield SourceBuild(project=project, line=number, reason="python-no-wheel")
 
@@ -1247,7 +1485,7 @@ class _StatementReader:
         if framework is None:
             return
         if match is None:
-            project = self._importer(number + 1, framework) if _PROCEDURE in line else None
+            project = self.importer(number + 1, framework) if _PROCEDURE in line else None
             if project is None or not self._matrix.is_curated(project):
                 return
         elif _FRAMEWORK_SYMBOL.match(match["symbol"]):
@@ -1272,7 +1510,7 @@ class _StatementReader:
             # `flash_attn_2_cuda.so` lies beside the package; `libfoo.so` and folders are tried
             # after it.
             for word in (stem, stem.removeprefix("lib"), *reversed(parts[:-1])):
-                project = self._project_of(word) if word.isidentifier() else None
+                project = self.project_of(word) if word.isidentifier() else None
                 if project:
                     return project
         return self._imported(number)
@@ -1281,7 +1519,7 @@ class _StatementReader:
         """Return the project of the last import statement before a line."""
         for before in reversed(self._text.lines[max(0, number - 6) : number]):
             match = _IMPORT.match(before[:LONGEST])
-            project = self._project_of(match["top"]) if match else None
+            project = self.project_of(match["top"]) if match else None
             if project:
                 return project
         return None
@@ -1289,6 +1527,11 @@ class _StatementReader:
 
 def _has_any(line: str, words: tuple[str, ...]) -> bool:
     return any(word in line for word in words)
+
+
+def _dotted(numbers: str) -> str:
+    """Return the version that a list of numbers means: `[1, 1, 4]` is 1.1.4."""
+    return ".".join(numbers.strip("[]()").split(", ")[:3])
 
 
 def _distance(one: Version, other: Version) -> tuple[int, int]:

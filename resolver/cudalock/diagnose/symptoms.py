@@ -1,7 +1,8 @@
 """Find the facts whose messages are in a text.
 
-A symptom is literal text, with `*` for anything within a line. It is searched by its longest piece,
-and a line is tried once, so that the time is linear in the text even for hostile ones.
+A symptom is literal text, with `*` for anything within a line; `^` before it and `$` after it are
+the ends of the line, without the blanks there. It is searched by its longest piece, and a line is
+tried once, so that the time is linear in the text even for hostile ones.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def find_matches(
             first, _ = present[longest] or (0, 0)
             last = max(pair[1] for pair in present.values() if pair)
             number = text.number(first)
-            line = text.lines[number - 1].strip()
+            line = text.originals[number - 1].strip()
             weight = sum(map(_weight, present))
             matches.append(Match(fact, number, line, text.number(last), weight, longest))
     return matches
@@ -116,13 +117,15 @@ def _without_claimed_lines(folded: str, facts: Iterable[Fact]) -> str:
 
 
 def _weight(symptom: str) -> int:
-    return len(symptom.replace("*", ""))
+    return len(symptom.removeprefix("^").removesuffix("$").replace("*", ""))
 
 
 def _first_and_last(
     folded: str, symptom: str, is_name: Callable[[str], bool]
 ) -> tuple[int, int] | None:
     """Return the offsets of the longest piece in the first and last line that has the symptom."""
+    is_from_start, is_to_end = symptom.startswith("^"), symptom.endswith("$")
+    symptom = symptom.removeprefix("^").removesuffix("$")
     pieces = [piece for piece in symptom.split("*") if piece.strip()]
     longest = max(pieces, key=len)
     offset = folded.find(longest)
@@ -136,7 +139,11 @@ def _first_and_last(
         start = folded.rfind("\n", 0, offset) + 1
         end = folded.find("\n", offset)
         end = len(folded) if end < 0 else end
-        if _is_in(folded[start:end], pieces, ends_with_name):
+        line = folded[start:end]
+        is_placed = (not is_from_start or line.lstrip().startswith(pieces[0])) and (
+            not is_to_end or line.rstrip().endswith(pieces[-1])
+        )
+        if is_placed and _is_in(line, pieces, ends_with_name):
             first = offset if first is None else first
             last = offset
         # On to the next line: a line that did not match as a whole cannot match by its second
@@ -182,7 +189,7 @@ def of_statements(
         fact = facts.get(statement.fact)
         if fact is None:  # a matrix without it
             continue
-        line = text.lines[statement.line - 1].strip()
+        line = text.originals[statement.line - 1].strip()
         key = (fact.id, statement.project)
         first = matches.get(key)
         matches[key] = Match(

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Colours, and links (OSC 8) as terminals write them; the bound keeps an open one in its line.
 _COLOURS: Final = r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\))"
@@ -102,12 +106,20 @@ class PastedText:
     others are empty."""
 
     lines: list[str]
+    """with the messages of Windows in English"""
     folded: str = field(repr=False)
+    originals: list[str] = field(repr=False)
+    """the lines to show, each in its own language"""
 
     @classmethod
-    def of(cls, text: str) -> PastedText:
+    def of(cls, text: str, translations: Mapping[str, str] = MappingProxyType({})) -> PastedText:
+        """`translations` are messages of Windows in other languages, and the English of each."""
         # A progress bar goes back to the start of its line; what it wrote last is what counts.
         plain = re.sub(_COLOURS, "", text).replace("\r\n", "\n").replace("\r", "\n")
+        originals = plain.split("\n")
+        for message, english in translations.items():
+            if message in plain:
+                plain = plain.replace(message, english)
         lines, folded = plain.split("\n"), fold(plain)
         if len(plain) > _SHORT:
             folded_lines = folded.split("\n")
@@ -116,7 +128,7 @@ class PastedText:
             folded = "\n".join(
                 line if keeps else "" for line, keeps in zip(folded_lines, is_read, strict=True)
             )
-        return cls(lines, folded)
+        return cls(lines, folded, originals)
 
     def number(self, offset: int) -> int:
         """Return the line, counted from 1, of an offset in the folded text."""

@@ -36,6 +36,12 @@ _SATISFIED: Final = "Requirement already satisfied: "
 # pip lists what it removes in the same form as what it installs.
 _GONE: Final = ("Found existing installation: ", "Uninstalling ", "Successfully uninstalled ", "- ")
 _OF_ANOTHER: Final = re.compile(r"\b(?:requires?|depends? on|needs)\b[^;]*$", re.IGNORECASE)
+# `np.bool was deprecated in NumPy 1.20` is about any later one.
+_OF_HISTORY: Final = re.compile(
+    r"\b(?:deprecated|removed|introduced|added|dropped|renamed|expired|gone)"
+    r" (?:in|with|since|as of|from)(?: the)? $",
+    re.IGNORECASE,
+)
 _HAS: Final = re.compile(r"\(you have ([^\s()]+)\)")
 _FOUND: Final = re.compile(r"\(([^\s()]+)\)\s*$")
 
@@ -276,6 +282,8 @@ def _trust(line: str, match: re.Match[str]) -> int:
         return REQUESTED if before or after.lstrip()[:1] not in ("", "#", ";") else LISTED
     if before.endswith("you have "):
         return INSTALLED
+    if _OF_HISTORY.search(before):
+        return 0
     if after.startswith(" requires ") and "you have " in after:
         return INSTALLED
     return LISTED if not before and not after.strip() else MENTIONED

@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _COMMANDS = (
-    re.compile(
-        r"^# (?:cudalock: )?command: (?P<plain>cudalock (?:solve|generate)\b.*?)\r?$", re.MULTILINE
-    ),
-    re.compile(r"^\s*\"command\": (?P<quoted>\"cudalock (?:solve|generate)\b.*\")", re.MULTILINE),
-    re.compile(r"^command = (?P<quoted>\"cudalock (?:solve|generate)\b.*\")\r?$", re.MULTILINE),
+    r"^# (?:cudalock: )?command: (?P<plain>cudalock (?:solve|generate)\b.*?)\r?$",
+    r"^\s*\"command\": (?P<quoted>\"cudalock (?:solve|generate)\b.*\")",
+    r"^command = (?P<quoted>\"cudalock (?:solve|generate)\b.*\")\r?$",
 )
 """The command in a header, in a uv project's comment block, in a notebook, and as a TOML file has
 it."""
@@ -28,7 +26,7 @@ it."""
 def find_command(text: str) -> tuple[str, int, int] | None:
     """Return the command recorded in a lock, and where it starts and ends; None without one."""
     for pattern in _COMMANDS:
-        match = pattern.search(text)
+        match = re.search(pattern, text, re.MULTILINE)
         if match is not None:
             group = match.lastgroup or ""
             try:
@@ -91,6 +89,11 @@ def _remarks(
     for pin in lock.derived:
         place = pin.wheel.url or origin(pin.wheel)
         yield "derived", f"{pin.wheel.file} is {DERIVED}; see {place}"
+    for pin in lock.alike:
+        yield (
+            "derived",
+            f"{pin.wheel.file} by rule; the same build for another Python has been seen",
+        )
     for unknown in lock.unknowns:
         yield "unknown", str(unknown)
     for newer in lock.newer:

@@ -40,6 +40,7 @@ from cudalock.errors import BadFile, BadSpecifier
 from cudalock.formats import DEFAULTS, Format, WriteOptions
 from cudalock.goals.goal import stated_accelerator
 from cudalock.lock import require_hashes
+from cudalock.lock.summary import file_warnings, missing_hashes
 from cudalock.lock.wheels import all_wheels
 from cudalock.targets.accelerators import DEFAULT, OPTION
 from cudalock.text import json_text, read_json
@@ -82,6 +83,11 @@ def as_document(lock: Lock) -> dict[str, Any]:
         "warnings": [
             {"fact": warning.fact, "says": warning.says, "effect": warning.effect}
             for warning in lock.warnings
+        ]
+        # What is known of the files and no fact says; it follows from the pins, and is not read.
+        + [
+            {"fact": None, "says": says, "effect": None}
+            for says in (*file_warnings(lock), *missing_hashes(lock))
         ],
         "unknowns": [unknown._asdict() for unknown in lock.unknowns],
         "newer": [newer._asdict() for newer in lock.newer],
@@ -134,7 +140,11 @@ def _lock(document: dict[str, Any]) -> Lock:
         matrix_version=document["matrix"],
         pins=tuple(_read_pin(table) for table in document["pins"]),
         needs=tuple(document["needs"]),
-        warnings=tuple(LockWarning(**_known(LockWarning, table)) for table in document["warnings"]),
+        warnings=tuple(
+            LockWarning(**_known(LockWarning, table))
+            for table in document["warnings"]
+            if table["fact"] is not None
+        ),
         notes=tuple(document["notes"]),
         indexes=tuple(
             Index(table["id"], table["url"], table["trust"], table.get("cuda"))

@@ -20,7 +20,13 @@ from cudalock.conflicts.step import (
     FactSays,
     GoalRequires,
     GoalWantsAccelerator,
+    MetadataRequires,
+    NamedVersions,
+    NoSuchBuild,
+    NoWheel,
+    SourceOnly,
     TargetHas,
+    Yanked,
     describe,
 )
 from cudalock.goals import ProjectRequirement, RequestedProject
@@ -33,6 +39,7 @@ from cudalock.versions import accepts, is_prerelease, nearest_first, parse_versi
 
 if TYPE_CHECKING:
     from cudalock.conflicts.core import Core
+    from cudalock.conflicts.step import Step
     from cudalock.goals import Query
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
@@ -174,8 +181,27 @@ class _Relaxing:
                 words = [f"beside {' and '.join(beside)}"] if beside else []
                 # What the machine cannot run says more than what follows from it.
                 of_machine = [step for step in steps if isinstance(step, FactSays) and step.parts]
-                return "; ".join([*words, *map(describe, (of_machine or steps)[-1:])])
+                # What is so of the release itself says more than who else requires the project.
+                own = [step for step in steps if self._is_about(limit, step)]
+                said = [step for step in own if step in of_machine] or own or of_machine or steps
+                return "; ".join([*words, *map(describe, said[-1:])])
         return ""
+
+    def _is_about(self, limit: Limit, step: Step) -> bool:
+        """Return whether a step says something of the releases of a limit's own project."""
+        name = self.matrix.names.find(limit.name) or limit.name
+        match step:
+            case NoWheel(releases=NamedVersions(name=owner)):
+                return owner == name
+            case SourceOnly(releases=NamedVersions(name=owner)):
+                return owner == name
+            case FactSays(subject=NamedVersions(name=owner)):
+                return owner == name
+            case MetadataRequires(owner=NamedVersions(name=owner)):
+                return owner == name
+            case Yanked(project=owner) | NoSuchBuild(project=owner):
+                return owner == name
+        return False
 
     def _elements(self, target: Target) -> dict[Element, list[Limit]]:
         """Return the limits by the elements that they are in the query of a target."""

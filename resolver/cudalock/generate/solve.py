@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cudalock.generate.read import Repository
     from cudalock.goals import Goal, Query, Request
     from cudalock.matrix.universe import Universe
+    from cudalock.resolution.model import Resolution
 
 
 class Answerable(NamedTuple):
@@ -39,6 +40,8 @@ class Answerable(NamedTuple):
 
     ask: Ask
     questions: tuple[Query, ...]
+    resolutions: tuple[Resolution, ...]
+    """the best one of each question, by itself"""
     loosened: tuple[Loosened, ...] = ()
 
     @property
@@ -81,8 +84,9 @@ class Answerer:
                 self._check_without_limits()
             raise type(error)(error.message, hints=[*error.hints, *self._parts(error)]) from None
         for ask in asks:
-            if self._is_possible(ask.questions):
-                return Answerable(ask, ask.questions)
+            resolutions = self._find(ask.questions)
+            if resolutions is not None:
+                return Answerable(ask, ask.questions, resolutions)
         if relaxed and (relaxed_queries := self._relaxed()) is not None:
             return relaxed_queries
         if relaxed:
@@ -92,7 +96,7 @@ class Answerer:
     def _check_without_limits(self) -> None:
         """Raises NoSolution where what is wanted cannot be had whatever limits are let go."""
         ask = self._asks(self._without_limits())[-1]
-        if not self._is_possible(ask.questions):
+        if self._find(ask.questions) is None:
             raise self._refusal(ask)
 
     def _parts(self, error: Contradiction | UnknownVersion) -> Iterator[str]:
@@ -108,8 +112,15 @@ class Answerer:
         asks = Asker(repository, self._said, self.universe).asks()
         return [ask._replace(questions=tuple(self._reduce(ask.questions))) for ask in asks]
 
-    def _is_possible(self, questions: Sequence[Query]) -> bool:
-        return all(find(goal, target, self.universe) is not None for goal, target in questions)
+    def _find(self, questions: Sequence[Query]) -> tuple[Resolution, ...] | None:
+        """The best resolution of each question, None where one has none."""
+        found: list[Resolution] = []
+        for goal, target in questions:
+            resolution = find(goal, target, self.universe)
+            if resolution is None:
+                return None
+            found.append(resolution)
+        return tuple(found)
 
     # -- with less ------------------------------------------------------------------------------
 
@@ -122,8 +133,9 @@ class Answerer:
             return None
         for ask in asks:
             questions = self._with(ask, limits, relaxed)
-            if self._is_possible(questions):
-                return Answerable(ask, questions, relaxed.loosened)
+            resolutions = self._find(questions)
+            if resolutions is not None:
+                return Answerable(ask, questions, resolutions, relaxed.loosened)
         return None
 
     def _with(self, ask: Ask, limits: Sequence[Limit], relaxed: Relaxed) -> tuple[Query, ...]:
@@ -174,7 +186,7 @@ class Answerer:
 
     def _refusal(self, ask: Ask) -> NoSolution:
         for question in ask.questions:
-            if not self._is_possible([question]):
+            if self._find([question]) is None:
                 return self._with_lines(question)
         # Each has an answer, and not all together: the joint search says so in its own words.
         return NoSolution("no versions work on all targets at once")

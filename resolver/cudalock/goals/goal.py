@@ -221,7 +221,9 @@ def _shortest(specifier: str | None) -> str | None:
 
 def _shortest_of(library: Library, specifier: str | None) -> str | None:
     """`9.1` for `==9.1.*`: fewer numbers than a release has read back as a series."""
-    match = re.fullmatch(r"==([0-9]+(?:\.[0-9]+)*)(\.\*)?", specifier or "")
+    if specifier is None:
+        return None
+    match = re.fullmatch(r"==([0-9]+(?:\.[0-9]+)*)(\.\*)?", specifier)
     if match is None:
         return specifier
     is_release = match[1].count(".") + 1 == library.numbers

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cudalock.errors import BadTarget
-from cudalock.matrix.gpus import split_names
 from cudalock.names import nearest
 from cudalock.targets import PLATFORMS
 from cudalock.targets.accelerators import CPU, DEFAULT, OPTION, maker_of
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
 
 def read_gpus(texts: Iterable[str], gpus: Gpus) -> list[GpuModel]:
     """Return the GPUs that texts name, each a name, a number or a list. Raises BadTarget."""
+    # Imported here: most goals name no GPU.
+    from cudalock.matrix.gpus import split_names
+
     # Of separators alone the error names the whole text.
     return [_read_gpu(name, gpus) for text in texts for name in split_names(text) or [text]]
 

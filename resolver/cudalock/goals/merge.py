@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cudalock.goals.vocabulary import Known
     from cudalock.matrix.facts import Nightly
     from cudalock.names import Names
+    from cudalock.text import NamesNote
 
 LOOKED_UP: Final = "`cudalock solve` without `--offline` looks up packages outside the matrix"
 """The hint for an unknown name where no index is queried."""
@@ -88,6 +89,24 @@ class RequestedProject(NamedTuple):
     def applies(self, environment: Mapping[str, str]) -> bool:
         """Tell whether its marker, if any, holds in `environment`, the values of a target."""
         return holds(self.marker, environment)
+
+
+class ParsedPhrase(NamedTuple):
+    """What a phrase states, as text but for the projects; each tuple in the order of the words."""
+
+    projects: tuple[RequestedProject, ...] = ()
+    cuda: tuple[str, ...] = ()
+    accelerator: tuple[str, ...] = ()
+    cudnn: tuple[str, ...] = ()
+    python: tuple[str, ...] = ()
+    platform: tuple[str, ...] = ()
+    glibc: tuple[str, ...] = ()
+    gpu: tuple[str, ...] = ()
+    driver: tuple[str, ...] = ()
+    notes: tuple[str | NamesNote, ...] = ()
+    """what was made of words that are no part of a goal"""
+    base: str | None = None
+    """the hosted notebook that it names, of which the matrix knows the image: `colab`"""
 
 
 class _Read(NamedTuple):

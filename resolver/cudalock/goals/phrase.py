@@ -21,7 +21,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from cudalock.errors import BadPhrase, BadTarget, NetworkError
-from cudalock.goals.merge import LOOKED_UP, RequestedProject
+from cudalock.goals.merge import LOOKED_UP, ParsedPhrase, RequestedProject
 from cudalock.goals.tokens import (
     KEYWORDS,
     PIP,
@@ -46,7 +46,6 @@ from cudalock.matrix.phrases import (
     longest,
 )
 from cudalock.names import likely_names, likely_typo
-from cudalock.records import NamedTuple
 from cudalock.targets import (
     LINUX,
     MACOS,
@@ -89,22 +88,6 @@ _CUDA_VERSION: Final = r"1[0-9]\.[0-9]+(\.[0-9]+)?"
 _WITH_AND: Final = (["with", "and"], ["with", "or"])
 """Before a negation: "with and without CUDA"."""
 _EXAMPLE: Final = "name components, versions and the machine: `torch 2.6 + FA2 py3.11, my 4090`"
-
-
-class ParsedPhrase(NamedTuple):
-    """What a phrase states, as text but for the projects; each tuple in the order of the words."""
-
-    projects: tuple[RequestedProject, ...] = ()
-    cuda: tuple[str, ...] = ()
-    accelerator: tuple[str, ...] = ()
-    cudnn: tuple[str, ...] = ()
-    python: tuple[str, ...] = ()
-    platform: tuple[str, ...] = ()
-    glibc: tuple[str, ...] = ()
-    gpu: tuple[str, ...] = ()
-    driver: tuple[str, ...] = ()
-    notes: tuple[str | NamesNote, ...] = ()
-    """what was made of words that are no part of a goal"""
 
 
 def parse_phrase(words: Sequence[str], known: Known) -> ParsedPhrase:
@@ -196,7 +179,7 @@ class _Reader:
             *dict.fromkeys(self.notes),
             *((skipped,) if self.ignored else ()),
         )
-        return ParsedPhrase(projects=tuple(self.projects), notes=notes, **texts)
+        return ParsedPhrase(projects=tuple(self.projects), notes=notes, base=self.base, **texts)
 
     def _note_base(self, base: str) -> None:
         """Note how what a base brings stays. Raises BadPhrase for an image, named for just that."""
@@ -740,6 +723,9 @@ class _Reader:
             return 0
         by = len(tokens) > 1 and tokens[1].text.lower() in ("x", "of")
         used = self._read_run(tokens[1 + by :], "gpu", self._gpu)
+        if not used and len(tokens) > 1 + by:
+            # "on 2 GPUs" names none, nor does "4 cards".
+            used = int(tokens[1 + by].lower in self.words.things)
         return 1 + by + used if used else 0
 
     def _read_number(self, tokens: list[Token]) -> int:

@@ -15,8 +15,12 @@ from cudalock.errors import (
 )
 from cudalock.goals.goal import Goal
 from cudalock.goals.gpus import check_platform, machines_of, read_gpus
-from cudalock.goals.merge import RequestedProject, merge_constraints, merge_requests
-from cudalock.goals.phrase import ParsedPhrase, parse_phrase
+from cudalock.goals.merge import (
+    ParsedPhrase,
+    RequestedProject,
+    merge_constraints,
+    merge_requests,
+)
 from cudalock.goals.switches import read_switches
 from cudalock.goals.values import (
     clauses,
@@ -127,8 +131,9 @@ def read_requests(
     """
     defaults = defaults or Request()
     here = here or Here()
-    parsed = parse_phrase(request.words, known)
-    return _queries(_with_phrase(request, parsed), parsed, defaults, known, here)
+    parsed = _phrase(request.words, known)
+    whole = _with_phrase(request, parsed)
+    return _queries(whole, parsed, _with_place(whole, parsed, defaults, known), known, here)
 
 
 def read_lines(
@@ -140,12 +145,23 @@ def read_lines(
     """Return the queries of each line that phrase and flags together state, as `line_requests`
     parts flags; raises as `read_requests`."""
     defaults = defaults or Request()
-    parsed = parse_phrase(request.words, known)
+    parsed = _phrase(request.words, known)
     whole = _with_phrase(request, parsed)
+    defaults = _with_place(whole, parsed, defaults, known)
     return tuple(
         _queries(line, parsed, defaults, known, here or Here())
         for line in line_requests(whole, defaults)
     )
+
+
+def _phrase(words: Sequence[str], known: Known) -> ParsedPhrase:
+    """Return what the words of a goal state. Raises what `parse_phrase` does."""
+    if not words:
+        return ParsedPhrase()
+    # Imported here: flags alone state most goals.
+    from cudalock.goals.phrase import parse_phrase
+
+    return parse_phrase(words, known)
 
 
 def _queries(
@@ -211,6 +227,21 @@ def _with_phrase(request: Request, parsed: ParsedPhrase) -> Request:
     return request._replace(
         **{name: getattr(request, name) + getattr(parsed, name) for name in names}
     )
+
+
+def _with_place(request: Request, parsed: ParsedPhrase, defaults: Request, known: Known) -> Request:
+    """Return the defaults with the Python and the glibc of a hosted notebook that a phrase names:
+    what it runs is not what this machine has."""
+    base = known.matrix.images.read(parsed.base) if parsed.base else None
+    if base is None:
+        return defaults
+    texts = {name: getattr(base, name) for name in ("python", "glibc")}
+    stated: dict[str, Any] = {
+        name: (text,)
+        for name, text in texts.items()
+        if text and not (getattr(request, name) or getattr(defaults, name))
+    }
+    return defaults._replace(**stated)
 
 
 def _one(flag: str, texts: Sequence[str], parse: Callable[[str], _T]) -> _T | None:
@@ -476,7 +507,8 @@ def _target(
     """Return the target that is stated, with this machine's parts where nothing is."""
     glibc = _one("glibc", request.glibc or defaults.glibc, lambda text: _glibc(text, known))
     driver = _one("driver", request.driver or defaults.driver, parse_driver)
-    models = read_gpus(request.gpu or defaults.gpu, known.matrix.gpus)
+    texts = request.gpu or defaults.gpu
+    models = read_gpus(texts, known.matrix.gpus) if texts else []
     place = stated_platform or _place_of(models, known, here)
     if place:
         check_platform(place.platform, models)
@@ -486,7 +518,8 @@ def _target(
         place = place._replace(glibc=_usual_glibc(models, place.platform, known))
     gpus = _architectures(models, place and place.jetpack)
     jetpack = place.jetpack if place else known.matrix.jetpacks.of_l4t(here.l4t() or "-")
-    assumed = None if jetpack else known.matrix.jetpacks.usual_for(gpus or own_gpus)
+    boards = () if jetpack else gpus or own_gpus
+    assumed = known.matrix.jetpacks.usual_for(boards) if boards else None
     if assumed and place:
         place = _jetson(assumed, known)
     stated = {

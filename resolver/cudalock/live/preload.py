@@ -38,6 +38,9 @@ class Projects(Protocol):
     def project(self, name: str) -> Project | None:
         """Return the releases of a project, None if there is no such project."""
 
+    def note_extras(self, requires: Iterable[str]) -> None:
+        """Record requirements with extras, whose own requirements the matrix may lack."""
+
 
 class Preparation:
     """What one target's answer may want, breadth first."""
@@ -80,7 +83,10 @@ class Preparation:
         except NetworkError:
             # The search says so, if it comes to this at all.
             return set()
-        return set(self._applying(requires, requirement.extras))
+        required = set(self._applying(requires, requirement.extras))
+        # A search that meets such an extra first has to begin again.
+        self._projects.note_extras(str(one) for one in required if one.extras)
+        return required
 
     def _builds(self, project: Project, specifier: str) -> Iterator[Build]:
         """What the target can take, newest first."""

@@ -224,6 +224,10 @@ class SourcedProject(Project):
     def cut(self) -> None:
         self.inner.cut()
 
+    def may_have(self, version: str, label: str, fits: Callable[[tuple[str, ...]], bool]) -> bool:
+        """As of the project itself."""
+        return self.inner.may_have(version, label, fits)
+
     def mentions(self, name: str) -> bool:
         return self.inner.mentions(name)
 

@@ -639,7 +639,8 @@ class LiveUniverse:
         blockers = tuple(outcome.blockers())
         fresh = {releases.project for releases in self.unlisted(blockers)} - self._filled
         is_wider = self._look_wider({blocker.name for blocker in blockers})
-        return self._fill(fresh) or is_wider
+        opens = self._opens_for(blocker.name for blocker in blockers)
+        return self._fill(fresh) or is_wider or opens
 
     def _widen(self, blockers: tuple[Blocker, ...] | None) -> bool:
         """Show more to the next attempt; whether there is more to show.
@@ -661,11 +662,17 @@ class LiveUniverse:
             if not blocker.has_candidate and self.has_unread_sources(blocker)
         }
         self._wheelless |= bare
+        opens = self._opens_for(names)
+        has_more = self._fill(fresh) or is_wider or opens or bool(bare)
+        return has_more or (blockers is None and not was_patient)
+
+    def _opens_for(self, names: Iterable[str]) -> bool:
+        """Show projects that are not in the matrix, if one of these is one and none was shown yet;
+        whether they are shown from now on."""
         # What a project of the matrix requires may be held by nobody but an index.
         opens = not self._opened and not self._offline and any(map(self._is_outside, names))
         self._opened |= opens
-        has_more = self._fill(fresh) or is_wider or opens or bool(bare)
-        return has_more or (blockers is None and not was_patient)
+        return opens
 
     def _is_outside(self, name: str) -> bool:
         is_virtual = self.matrix.component(name).is_virtual
@@ -735,7 +742,8 @@ class LiveUniverse:
             self._whole[name].add(lost)
             return ()
         if is_plain(matrix_project) and self._is_listed(name):
-            self._whole[name] = {lost}
+            # Several threads read ahead.
+            self._whole.setdefault(name, set()).add(lost)
             self._was_extended = True
             # What an extra brings may be held by nobody but an index.
             self._opened = True
@@ -827,7 +835,6 @@ class LiveUniverse:
         unasked = [lost for one in with_extras for lost in self._noted(one.name, one.extras)]
         if unasked:
             self._raise(unasked, None)
-        self._was_extended = False
         self._note_pins(requirements)
         for requirement in requirements:
             self._asked_extras.setdefault(requirement.name, set()).update(requirement.extras)
@@ -835,6 +842,8 @@ class LiveUniverse:
         if self._opened and key not in self._prepared:
             self._prepared.add(key)
             Preparation(self, target).run(set(requirements))
+        # The attempt that follows knows what was met so far.
+        self._was_extended = False
 
 
 def _unreadable(project: LiveProject) -> str:

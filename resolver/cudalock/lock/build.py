@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cudalock.conflicts.pin_reasons import PinExplainer
 from cudalock.errors import NetworkError
 from cudalock.lock.lock import (
+    ALIKE,
     GOAL,
     Lock,
     LockedWheel,
@@ -185,6 +186,7 @@ def _wheel(
     renamed: bool,
     source_build: SourceState | None,
 ) -> LockedWheel:
+    is_alike = build.known == "derived" and release.has_seen_beside(build, wheel.tags)
     return LockedWheel(
         file=wheel.file(release.version, build.local),
         sha256=wheel.sha256,
@@ -192,7 +194,7 @@ def _wheel(
         builder=build.builder,
         url=resolution.universe.url(build, wheel, release.version),
         trust=resolution.universe.trust(build),
-        known=build.known,
+        known=ALIKE if is_alike else build.known,
         warning=build.warning,
         renamed=renamed,
         source=build.source,
@@ -422,8 +424,8 @@ def _dated_notes(resolution: Resolution) -> Iterator[str]:
         more = len(pins) - NAMED_DATED
         rest = f" and {more} more" if more > 0 else ""
         yield (
-            f"{listed(pins[:NAMED_DATED])}{rest}: major versions that came after {parent}, which "
-            "states no upper bound, are left out"
+            f"{listed(pins[:NAMED_DATED])}{rest}: the major versions of the day of {parent}, which "
+            "states no upper bound"
         )
 
 

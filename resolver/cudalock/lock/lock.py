@@ -24,6 +24,8 @@ GOAL: Final = "goal"
 """The entry of `Pin.via` for the goal itself."""
 
 DERIVED: Final = "derived from a build script, it may not exist"
+ALIKE: Final = "alike"
+"""How a derived wheel is known whose like for another Python has been seen."""
 """The note on a wheel that no index lists and nobody has seen."""
 
 HASHES: Final = ("auto", "require", "off")
@@ -48,7 +50,8 @@ class LockedWheel:
 
     Either `index` (an index id) or `builder` names where it is published. `url` is its direct URL,
     None on the package index. `sha256` is None if nobody has published one. `known` is how the
-    matrix knows the wheel; "derived" means that it may not exist. A `renamed` wheel's file name has
+    matrix knows the wheel; "derived" means that it may not exist, "alike" that the same build for
+    another Python has been seen. A `renamed` wheel's file name has
     a local version that its METADATA lacks.
     """
 
@@ -304,6 +307,11 @@ class Lock:
     def derived(self) -> tuple[Pin, ...]:
         """The pins whose wheels are known only by derivation and may not exist."""
         return tuple(pin for pin in self.pins if pin.wheel.known == "derived")
+
+    @property
+    def alike(self) -> tuple[Pin, ...]:
+        """The pins whose wheels nobody has seen, but the same builds for another Python."""
+        return tuple(pin for pin in self.pins if pin.wheel.known == ALIKE)
 
     @property
     def built(self) -> tuple[Pin, ...]:

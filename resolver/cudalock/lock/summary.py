@@ -104,16 +104,34 @@ def _main_pins(lock: Lock) -> str:
 
 def warnings_of(lock: Lock, *, without_hashes: bool = False) -> list[str]:
     """Return what a reader has to know before installing; see :func:`summary`."""
-    warnings = [str(warning) for warning in lock.warnings]
-    warnings += [f"{pin.wheel.file}: {pin.wheel.warning}" for pin in lock.pins if pin.wheel.warning]
-    warnings += [f"{pin.wheel.file} is {DERIVED}" for pin in lock.derived]
-    warnings += warning_lines(lock)
-    warnings += [f"unknown {unknown}" for unknown in lock.unknowns]
-    warnings += lock.replaced
+    return [
+        *map(str, lock.warnings),
+        *file_warnings(lock),
+        *(f"unknown {unknown}" for unknown in lock.unknowns),
+        *lock.replaced,
+        *_hash_warnings(lock, without_hashes=without_hashes),
+    ]
+
+
+def file_warnings(lock: Lock) -> Iterator[str]:
+    """Yield what is wrong with the files of the pins, hashes apart."""
+    for pin in lock.pins:
+        if pin.wheel.warning:
+            yield f"{pin.wheel.file}: {pin.wheel.warning}"
+    for pin in lock.derived:
+        yield f"{pin.wheel.file} is {DERIVED}"
+    yield from warning_lines(lock)
+
+
+def missing_hashes(lock: Lock) -> Iterator[str]:
+    """Yield the warning about wheels of which no hash is published, where there are some."""
+    yield from _hash_warnings(lock, without_hashes=False)
+
+
+def _hash_warnings(lock: Lock, *, without_hashes: bool) -> Iterator[str]:
     if lock.unhashed:
         names = listed(dict.fromkeys(pin.name for pin in lock.unhashed))
         others = len(lock.pins) - len(lock.unhashed)
         cost = f", so those of {counted(others, 'package')} are left out: pip needs all or none"
         also = cost if without_hashes and others else ""
-        warnings.append(f"no hash is published for {names}{also}; see `--fetch-hashes`")
-    return warnings
+        yield f"no hash is published for {names}{also}; see `--fetch-hashes`"

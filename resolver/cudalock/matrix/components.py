@@ -205,6 +205,7 @@ def _read_fact(table: Mapping[str, Any], component: str, file: str, key: str) ->
         refuses=bool(table.get("refuses", False)),
         alone=bool(table.get("alone", False)),
         open_only=bool(table.get("open_only", False)),
+        is_slight=bool(table.get("slight", False)),
         scope=table.get("scope", "solve"),
         symptom=_strings(table.get("symptom", ())),
         claims=_strings(table.get("claims", ())),

@@ -289,6 +289,8 @@ class Fact(NamedTuple):
     alone: bool = False
     """whether it holds only where nothing in the goal leads to the framework, which brings the CUDA
     libraries that others open"""
+    is_slight: bool = False
+    """whether what it says costs little, so that a check notes it and does not warn"""
     open_only: bool = False
     """whether it says nothing to a requirement that names a pre-release: about what pip chooses"""
     scope: str = "solve"

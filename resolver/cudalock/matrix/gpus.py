@@ -19,7 +19,7 @@ NVIDIA: Final = "nvidia"
 
 _BRANDS: Final = ("tesla", "quadro", "grid", "radeon", "instinct", "arc")
 """What stands before a model and tells it from another one at times: `Quadro RTX 6000`."""
-_MAKER: Final = re.compile(r"^(?:(?:NVIDIA|AMD|Intel(?:\(R\))?|Apple)\s+)?(?:GeForce\s+)?")
+_MAKER: Final = r"^(?:(?:NVIDIA|AMD|Intel(?:\(R\))?|Apple)\s+)?(?:GeForce\s+)?"
 _SHORT_NAME: Final = 5
 """A GPU's name of fewer letters (`t4`, `a2`) is one only after a brand: texts have such words."""
 
@@ -41,7 +41,7 @@ _BESIDE: Final = r"""
   | \bamd\b|\bintel\b|\bapple\b
   | \bcolab\b|\bkaggle\b|\b[dh]gx\b
     """
-_CAPABILITY: Final = re.compile(
+_CAPABILITY: Final = (
     r"(?:sm|cc|compute|capability|compute capability|cuda capability)?[ _:-]?"
     r"([0-9]{1,2})\.?([0-9])[af]?"
 )
@@ -49,7 +49,7 @@ _CAPABILITY: Final = re.compile(
 _MAKERS: Final = ("nvidia", "geforce", "amd", "intel")
 # How logs and people write a GPU that they do not name as its driver does. A letter with three
 # digits is a model in capitals only (`H100`, `8xA100-80G`), shorter ones beside a word for a GPU.
-_LOOSE: Final = re.compile(
+_LOOSE: Final = (
     r"(?<![\w./\\-])(?:(?i:rtx|gtx)[ _-]?[A-Za-z]{0,3}[ _-]?[0-9]{3,4}(?:[ _-]?(?i:ti|super))?\b"
     r"|(?:[0-9]{1,2} ?[xX*\xd7] ?)?(?:[ABHPV][0-9]{3}[SX]?|A10G|L40S)(?=[^\w.]|[-_]|$)"
     r"|(?i:gpus?|card)[ :=]{1,3}(?:[A-Z][0-9]{1,3}[A-Z]?|[1-5]0[5-9]0(?: ?(?i:ti|super))?)"
@@ -171,7 +171,7 @@ class Gpus:
         BadTarget for a name of several GPUs with different architectures, `RTX 6000`.
         """
         lowered = " ".join(text.lower().split())
-        if capability := _CAPABILITY.fullmatch(lowered):
+        if capability := re.fullmatch(_CAPABILITY, lowered):
             return self._of_capability(f"{capability[1]}.{capability[2]}")
         return (
             self._of_architecture(lowered)
@@ -308,7 +308,7 @@ class Gpus:
     def _find_loosely(self, text: str) -> GpuModel | None:
         """Return the GPU that a text names as people write it; None where it names several."""
         words = {
-            re.sub(r"^(?:gpus?|card)[ :=]+", "", word.lower()) for word in _LOOSE.findall(text)
+            re.sub(r"^(?:gpus?|card)[ :=]+", "", word.lower()) for word in re.findall(_LOOSE, text)
         }
         try:
             models = [model for word in sorted(words) if (model := self.match(word))]
@@ -340,7 +340,7 @@ class Gpus:
 
 def model_name(name: str) -> str:
     """Return a GPU's name as its driver reports it without maker and brand: `RTX 4090`."""
-    return _MAKER.sub("", name.strip()) or name
+    return re.sub(_MAKER, "", name.strip()) or name
 
 
 def split_names(text: str) -> list[str]:

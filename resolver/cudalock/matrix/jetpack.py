@@ -11,9 +11,7 @@ from cudalock.records import dataclass
 from cudalock.text import either
 
 # `JetPack 6.2`, `jetpack-6`, `jp62`, `L4T r36.4.3`.
-_NAME: Final = re.compile(
-    r"(?:(?P<jetpack>jetpack|jp)|l4t)[ _-]?r?(?P<number>[0-9]{1,2}(?:\.[0-9]{1,2}){0,3})"
-)
+_NAME: Final = r"(?:(?P<jetpack>jetpack|jp)|l4t)[ _-]?r?(?P<number>[0-9]{1,2}(?:\.[0-9]{1,2}){0,3})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class JetPacks:
         None for a text that names no JetPack. A number that several have is the newest. Raises
         BadTarget for a release that is not in the table.
         """
-        match = _NAME.fullmatch(text.strip().lower())
+        match = re.fullmatch(_NAME, text.strip().lower())
         if match is None or not self.releases:
             return None
         number = match["number"]

@@ -31,8 +31,6 @@ from cudalock.matrix.facts import (
     Libraries,
     Replacement,
 )
-from cudalock.matrix.gpus import Gpus
-from cudalock.matrix.jetpack import JetPacks
 from cudalock.matrix.overlay import NO_OVERLAY, OverlaidProject, Overlay, merged_component
 from cudalock.matrix.releases import PACKAGE_INDEX, Build, Project, Wheel, read_project
 from cudalock.matrix.shared_files import SharedFile, holders_of, read_shared_file
@@ -46,7 +44,6 @@ from cudalock.matrix.store import (
     of_components,
     read_tables,
 )
-from cudalock.matrix.vendor import Distributions, Toolkits
 from cudalock.mirrors import NO_MIRRORS
 from cudalock.names import Names
 from cudalock.records import NamedTuple, dataclass, field
@@ -59,10 +56,13 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cudalock.matrix.containers import Containers
+    from cudalock.matrix.gpus import Gpus
     from cudalock.matrix.images import Images
+    from cudalock.matrix.jetpack import JetPacks
     from cudalock.matrix.licenses import License
     from cudalock.matrix.namesakes import Namesakes
     from cudalock.matrix.phrases import Phrases
+    from cudalock.matrix.vendor import Distributions, Toolkits
     from cudalock.mirrors import Mirrors
 
 EMBEDDED: Final = "embedded"
@@ -604,16 +604,22 @@ class Matrix:
     @cached_property
     def toolkits(self) -> Toolkits:
         """CUDA releases as pip packages."""
+        from cudalock.matrix.vendor import Toolkits
+
         return Toolkits(self.vendor_table("toolkits")["releases"], self.version)
 
     @cached_property
     def gpus(self) -> Gpus:
         """The GPUs by name, and their compute capabilities."""
+        from cudalock.matrix.gpus import Gpus
+
         return Gpus(self.vendor_table("gpus"))
 
     @cached_property
     def jetpacks(self) -> JetPacks:
         """The releases of JetPack; none where the matrix has no table of them."""
+        from cudalock.matrix.jetpack import JetPacks
+
         has_table = self.file("cuda/jetpack.json").is_file()
         return JetPacks(self.vendor_table("jetpack") if has_table else {})
 
@@ -621,6 +627,7 @@ class Matrix:
     def distributions(self) -> Distributions:
         """The Linux distributions that repositories and people name."""
         from cudalock import toml
+        from cudalock.matrix.vendor import Distributions
 
         path = self.file("repositories.toml")
         rows = toml.loads(read_text(path)) if path.is_file() else {}

@@ -87,6 +87,8 @@ class Phrases:
     """the operator that a run of words after a version means"""
     before: Mapping[str, str] = field(default_factory=dict)
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
+    translations: Mapping[str, str] = field(default_factory=dict)
+    """what Windows says in another language, as it writes it, and the English of it"""
 
     def makes_sentence(self, word: str) -> bool:
         """Return whether a text with this word is a sentence, and no mere list of components."""
@@ -141,6 +143,11 @@ def _phrases(tables: Mapping[str, Any]) -> Phrases:
         after=_operators(tables, "after"),
         before=_operators(tables, "before"),
         meanings=_meanings(tables),
+        translations={
+            other: row["means"]
+            for row in tables.get("system_message", ())
+            for other in row["others"]
+        },
     )
 
 

@@ -7,7 +7,7 @@ parsed only when asked for: building objects costs far more than reading text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -214,6 +214,14 @@ def _as_tuple(label: str | Sequence[str]) -> tuple[str, ...]:
     return (label,) if isinstance(label, str) else tuple(label)
 
 
+def _place_of(build: Build) -> tuple[str | None, ...]:
+    return build.index, build.builder, build.tag, build.local
+
+
+def _platform_of(tags: str) -> str:
+    return tags.rpartition("-")[2]
+
+
 class Release:
     """A version of a project. Its builds are objects only once they are used."""
 
@@ -301,6 +309,17 @@ class Release:
                 raise MatrixError(f"{self.project}.json", key, str(error)) from None
             self._builds[position] = build
         return build
+
+    def has_seen_beside(self, build: Build, tags: str) -> bool:
+        """Return whether somebody has seen a wheel that differs from one of a build in its Python
+        alone: of the same place and local label, for the same platform."""
+        place, platform = _place_of(build), _platform_of(tags)
+        return any(
+            other.known != "derived"
+            and _place_of(other) == place
+            and any(_platform_of(seen) == platform for seen in other.tags)
+            for other in self.builds
+        )
 
     def by_label(self, name: str) -> dict[tuple[str, ...], list[int]]:
         """Return the positions of the builds by their values of a label; () for those without."""
@@ -400,12 +419,24 @@ def _next(numbers: tuple[int, ...]) -> Version:
     return parse_version(".".join(map(str, (*numbers[:-1], numbers[-1] + 1))))
 
 
+def _values_told(line: str, label: str) -> frozenset[tuple[str, ...]] | None:
+    """Return the values of a label that a row's builds have; None if one of them may have none."""
+    texts = re.findall(rf'"{label}":("[^"\\]*"|\[[^\]\\]*\])', line)
+    # Each build has its wheels, and a label once at most; the default build's come on top.
+    if not 0 < line.count('"wheels":[') <= len(texts) or '"default":' in line:
+        return None
+    return frozenset(
+        (text[1:-1],) if text[0] == '"' else _as_tuple(read_json(text)) for text in set(texts)
+    )
+
+
 class Project:
     """The releases of a project, oldest first, each parsed on first use."""
 
     __slots__ = (
         "_lines",
         "_parsed",
+        "_told",
         "file",
         "gaps",
         "has_final",
@@ -439,6 +470,7 @@ class Project:
         self.sources = sources
         self._lines = lines
         self._parsed: dict[str, Release] = {}
+        self._told: dict[tuple[str, str], frozenset[tuple[str, ...]] | None] = {}
         # By the text: parsing versions takes longer, and a damaged one is reported elsewhere.
         self.has_final = not lines or not all(map(_EARLY.search, reversed(lines)))
         """whether some release is final; of other projects the pre-releases count"""
@@ -503,6 +535,17 @@ class Project:
                 raise MatrixError(self.file, f"releases[{version!r}]", str(error)) from None
             self._parsed[version] = release
         return release
+
+    def may_have(self, version: str, label: str, fits: Callable[[tuple[str, ...]], bool]) -> bool:
+        """Return whether a release may have a build whose values of a label fit, or that has none,
+        by the text of its row: to parse that takes four times as long."""
+        if version in self._parsed or version not in self._lines or label in PLACE:
+            return True
+        key = version, label
+        if key not in self._told:
+            self._told[key] = _values_told(self._lines[version], label)
+        values = self._told[key]
+        return values is None or any(map(fits, values))
 
     def mentions(self, name: str) -> bool:
         """Return whether some row may name a project, by the text alone: parsing takes longer."""

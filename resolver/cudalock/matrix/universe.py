@@ -63,8 +63,9 @@ class Unlisted(NamedTuple):
     """Releases that the lack of a solution may rest on, and that nobody was asked about."""
 
     project: str
-    coverage: Coverage
-    is_newer: bool
+    coverage: Coverage | None
+    """what the matrix has of the project, None if nothing"""
+    is_newer: bool = False
     """whether it is newer releases that are required, and not older ones that may do"""
     reason: str = ""
     """why nobody was asked; empty where nobody ever is"""

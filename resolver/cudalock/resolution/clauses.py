@@ -17,7 +17,8 @@ included, so that the next one, under other assumptions, begins with what this o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from heapq import heappop, heappush
 from typing import Final, Protocol
 
 from cudalock.records import NamedTuple
@@ -52,14 +53,16 @@ class Chooser(Protocol):
     """What there is to choose from."""
 
     def urgency(self, name: str, allowed: int) -> tuple[object, ...]:
-        """The least of them is chosen for first."""
+        """Return how early a name is chosen for, the least first: always the same for the same
+        two."""
 
     def best(self, name: str, allowed: int) -> tuple[int, int]:
         """Return the bit of the best choice, 0 if there is none, and those that turned out to be no
         choices at all."""
 
-    def clauses_of(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterable[Clause]:
-        """Yield what has to be known before a choice is made, and was not yielded before."""
+    def clauses_of(self, name: str, bit: int, chosen: Callable[[str], int]) -> Iterable[Clause]:
+        """Yield what has to be known before a choice is made, and was not yielded before; `chosen`
+        returns the bit that is chosen for a name, 0 without one."""
 
 
 class _Step(NamedTuple):
@@ -99,6 +102,10 @@ class Learner:
         """the clauses that were added since a choice was made, and at which level"""
         self._level = FOR_EVER
         self._chosen_at: dict[str, int] = {}
+        self._waiting: list[tuple[tuple[object, ...], str, int]] = []
+        """a heap of the names to choose for, each with what was allowed when it got its urgency"""
+        self._touched: dict[str, None] = {}
+        """the names whose place in the heap has to be looked at again"""
 
     def add(self, clause: Clause) -> None:
         """Note a clause."""
@@ -164,13 +171,20 @@ class Learner:
         return dead_end
 
     def _most_urgent(self) -> str | None:
-        chosen, urgency = self._chosen_at, self._choices.urgency
-        waiting = [
-            (urgency(name, allowed), name)
-            for name, allowed in self._allowed.items()
-            if not allowed & ABSENT and name not in chosen
-        ]
-        return min(waiting)[1] if waiting else None
+        # To ask all names for their urgency before each choice took a third of the time of a file
+        # with 200 pins. What the heap has of a name counts while the same is allowed of it.
+        chosen, allowed, waiting = self._chosen_at, self._allowed, self._waiting
+        for name in self._touched:
+            left = allowed.get(name, ANYTHING)
+            if not left & ABSENT and name not in chosen:
+                heappush(waiting, (self._choices.urgency(name, left), name, left))
+        self._touched.clear()
+        while waiting:
+            _, name, left = waiting[0]
+            if allowed.get(name) == left and name not in chosen:
+                return name
+            heappop(waiting)
+        return None
 
     # -- choosing ---------------------------------------------------------------------------------
 
@@ -182,9 +196,8 @@ class Learner:
             clause = Clause({name: no_choices})
             self.add(clause)
             return self._apply(clause)
-        chosen = {name_chosen: self._allowed[name_chosen] for name_chosen in self._chosen_at}
         # Add all of them before applying one: they are given only once.
-        clauses = list(self._choices.clauses_of(name, bit, chosen))
+        clauses = list(self._choices.clauses_of(name, bit, self._chosen))
         for clause in clauses:
             self.add(clause)
         for clause in clauses:
@@ -202,6 +215,9 @@ class Learner:
         self.made += 1
         return None
 
+    def _chosen(self, name: str) -> int:
+        return self._allowed[name] if name in self._chosen_at else 0
+
     def _narrow(self, name: str, mask: int, cause: Clause | None) -> None:
         before = self._allowed.get(name, ANYTHING)
         after = before & mask
@@ -210,6 +226,7 @@ class Learner:
         self._history.setdefault(name, []).append((len(self._trail), after))
         self._trail.append(_Step(name, before, self._level, cause))
         self._allowed[name] = after
+        self._touched[name] = None
         self._changed.setdefault(name, before)
 
     def _propagate(self) -> Clause | None:
@@ -337,9 +354,11 @@ class Learner:
         while self._trail and self._trail[-1].level > level:
             step = self._trail.pop()
             self._allowed[step.name] = step.before
+            self._touched[step.name] = None
             self._history[step.name].pop()
         for name in [chosen for chosen, at in self._chosen_at.items() if at > level]:
             del self._chosen_at[name]
+            self._touched[name] = None
         self._level = level
         self._changed.clear()
 

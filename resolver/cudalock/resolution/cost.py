@@ -6,17 +6,19 @@ Nothing ever goes against a fact that says `breaks`. Of what is left:
    :mod:`cudalock.resolution.unknowns`) or that has a known problem; warnings about the framework,
    its build and the target, and those of goal components that rest on the framework, its build or
    the platform
-2. the framework, newest public version first
-3. the fewest goal components with a wheel that nobody has seen
-4. the framework's CUDA build: the one upstream publishes by default for Linux x86_64, then the
+2. the fewest goal components with a wheel that nobody has seen, nor its like for another Python
+3. the framework, newest public version first
+4. the fewest goal components with a wheel that has a known trap, which others of the release need
+   not have
+5. the framework's CUDA build: the one upstream publishes by default for Linux x86_64, then the
    newest, then older
-5. each goal component, in the order of its rank, then by name: the newest major version, the
+6. each goal component, in the order of its rank, then by name: the newest major version, the
    project's own builder before known ones, a wheel that somebody has seen and that no fact warns
    of in itself, the newest minor version, the fewest other unknowns and warnings of its own, the
    newest version, the exact CUDA minor, the nearest minor below, the nearest above, the newest
    release tag, the address
-6. the default package index before another, for the same build of the framework
-7. the closure: what belongs to the build's CUDA release first, then the newest; where two of its
+7. the default package index before another, for the same build of the framework
+8. the closure: what belongs to the build's CUDA release first, then the newest; where two of its
    projects compete, what has one version left or an upper bound goes first, then what was met first
 
 So one warning about a component does not cost four of its releases, and what is unknown of a
@@ -76,13 +78,13 @@ class Newest(Generic[_Version]):
 
 
 def component_order(problem: Problem, name: str) -> tuple[int, str]:
-    """The place of a goal component in point 5."""
+    """The place of a goal component in point 6."""
     rank = problem.matrix.component(name).rank
     return (UNRANKED if rank is None else rank, name)
 
 
 def cuda_build_key(candidate: Candidate) -> Key:
-    """Point 4 for a build of the framework."""
+    """Point 5 for a build of the framework."""
     cuda = label(candidate, CUDA.name)
     if cuda is None:
         # Of the others there is no build that a project publishes by default.
@@ -95,12 +97,12 @@ def cuda_build_key(candidate: Candidate) -> Key:
 
 
 def index_key(candidate: Candidate) -> int:
-    """Point 6."""
+    """Point 7."""
     return 0 if candidate.build is not None and candidate.build.index == PACKAGE_INDEX else 1
 
 
 def component_key(problem: Problem, candidate: Candidate, cuda: str | None) -> Key:
-    """Point 5 for one goal component beside a framework built with ``cuda``, by what it is itself:
+    """Point 6 for one goal component beside a framework built with ``cuda``, by what it is itself:
     :func:`with_doubts` adds what depends on the rest."""
     if candidate.version is None or candidate.build is None:
         return (-1,)
@@ -137,7 +139,7 @@ def release_key(key: Key) -> Key:
 
 
 class Ranking:
-    """Point 5 over the candidates of one network, each worked out once.
+    """Point 6 over the candidates of one network, each worked out once.
 
     What is best of thousands of wheels is asked after every dead end, and for every set of facts
     that an explanation leaves out.
@@ -182,7 +184,7 @@ class Ranking:
 
 
 def better_versions(problem: Problem, name: str, cuda: str | None) -> list[str]:
-    """Point 7: the versions of a project of the closure that are better than the newest, best
+    """Point 8: the versions of a project of the closure that are better than the newest, best
     first."""
     belonging = problem.matrix.toolkits.versions(name, _minor(cuda) if cuda else ())
     favourite = problem.policy.favourites.get(name)

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cudalock.errors import GaveUp, NetworkError
-from cudalock.matrix.universe import Attempt
+from cudalock.matrix.universe import Attempt, Unlisted
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.limits import NEWER_BLAMED
 from cudalock.resolution.model import Reason, Resolution, UnknownNewer
@@ -17,7 +17,7 @@ from cudalock.resolution.unreachable import unreachable_requirements
 from cudalock.resolution.warnings import warnings_in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cudalock.goals import Goal, ProjectRequirement
     from cudalock.matrix.universe import Blocker, Universe
@@ -82,15 +82,25 @@ class _Newer:
     def unknown(self) -> Iterator[UnknownNewer]:
         """Yield for each project the newest version of which nobody knows whether it is possible:
         that rests on releases that the matrix lacks and no index was asked about."""
-        if not self._universe.unlisted(self.blockers()):
+        if not self._not_asked_about(self.blockers()):
             return
         for name, by_version in self._blame.of_each_newer(self._assignment, NEWER_BLAMED):
             unknown = (
                 UnknownNewer(name, version, unlisted)
                 for version, blockers in by_version
-                if (unlisted := self._universe.unlisted(blockers))
+                if (unlisted := self._not_asked_about(blockers))
             )
             yield from islice(unknown, 1)
+
+    def _not_asked_about(self, blockers: Sequence[Blocker]) -> tuple[Unlisted, ...]:
+        """Return what the matrix lacks of what it rests on, whole projects too."""
+        universe = self._universe
+        outside = (
+            Unlisted(blocker.name, None)
+            for blocker in blockers
+            if not universe.is_open and universe.matrix.project(blocker.name) is None
+        )
+        return (*universe.unlisted(blockers), *outside)
 
 
 def _of_their_day(resolution: Resolution) -> Resolution:

@@ -128,11 +128,30 @@ class Candidate:
         return (self.release.yanked if self.release else None) or ""
 
     @property
+    def is_derived(self) -> bool:
+        """Whether nobody has seen the very wheel."""
+        return self.build is not None and self.build.known == "derived"
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether nobody has seen the wheel, nor its like for another Python."""
+        return (
+            self.is_derived
+            and self.build is not None
+            and self.release is not None
+            and self.wheel is not None
+            and not self.release.has_seen_beside(self.build, self.wheel.tags)
+        )
+
+    @property
+    def has_trap(self) -> bool:
+        """Whether this very wheel has a known trap, which others of its release need not have."""
+        return self.build is not None and self.build.warning is not None
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether nobody has seen the wheel, or it has a known trap."""
-        return self.build is not None and (
-            self.build.known == "derived" or self.build.warning is not None
-        )
+        return self.is_derived or self.has_trap
 
     def __str__(self) -> str:
         return f"{self.name} {self.full_version}" if self.version else f"no {self.name}"

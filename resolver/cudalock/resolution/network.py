@@ -44,7 +44,8 @@ def build_network(problem: Problem) -> Network:
 
 
 def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:
-    """One candidate for each value that a build of the framework gives a virtual component."""
+    """One candidate for each value that a build of the framework gives a virtual component, or
+    that the goal says of it where no framework comes along."""
     framework = problem.matrix.framework
     by_framework = columns.get(framework) if framework is not None else None
     named = {
@@ -54,6 +55,7 @@ def _add_virtual(problem: Problem, columns: dict[str, Columns]) -> None:
         if problem.matrix.component(name).is_virtual:
             rows = by_framework.column(name) if by_framework else ()
             values = {value for row in rows for value in row} - {NONE}
+            values.update(problem.stated_alone.get(name, ()))
             newest_first = sorted(values, key=version_order, reverse=True)
             columns[name] = Columns(problem, problem.virtual_domain(name, tuple(newest_first)))
 

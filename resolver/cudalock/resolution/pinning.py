@@ -6,7 +6,7 @@ becomes clauses, which :mod:`~cudalock.resolution.clauses` searches and learns f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cudalock.records import NamedTuple
@@ -199,7 +199,7 @@ class Clauses:
         best = next(self._choices.best_first(base, allowed, self.cuda), None)
         return (0, allowed) if best is None else (1 << best, 0)
 
-    def clauses_of(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterator[Clause]:
+    def clauses_of(self, name: str, bit: int, chosen: Callable[[str], int]) -> Iterator[Clause]:
         """See :class:`~cudalock.resolution.clauses.Chooser`."""
         # First: a tie may be new although the choice itself was explained before.
         yield from self._ties(name, bit, chosen)
@@ -220,14 +220,14 @@ class Clauses:
             if requirement.name != identifier.name or requirement.extras:
                 yield from self._of_requirement({name: bit}, requirement)
 
-    def _ties(self, name: str, bit: int, chosen: Mapping[str, int]) -> Iterator[Clause]:
+    def _ties(self, name: str, bit: int, chosen: Callable[[str], int]) -> Iterator[Clause]:
         """A project with extras is the project itself."""
         base = str(self._identifiers[name]._replace(extras=frozenset()))
         pairs = [(base, each) for each in self._with.get(name, ())] if name == base else []
         # The project was chosen before somebody required its extras.
-        if name != base and base in chosen:
+        if name != base and (of_base := chosen(base)):
             pairs.append((base, name))
-            bit = chosen[base]
+            bit = of_base
         for one, other in pairs:
             if (other, bit) not in self._tied:
                 self._tied.add((other, bit))

@@ -11,7 +11,7 @@ that the goal or the target rule out, and names the elements that do.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -38,7 +38,7 @@ from cudalock.resolution.propagation import NOTHING, Domain
 from cudalock.resolution.shared import shared_by
 from cudalock.resolution.unknowns import Unknowns
 from cudalock.resolution.wheels import WHEEL_FACETS, Fit, Screen, best_wheel
-from cudalock.targets.accelerators import ACCELERATORS, BUILT_FOR, DEFAULT, LIBRARIES, Wish
+from cudalock.targets.accelerators import ACCELERATORS, BUILT_FOR, CUDA, DEFAULT, LIBRARIES, Wish
 from cudalock.targets.facets import COMPONENTS, flag_of
 from cudalock.versions import (
     accepts,
@@ -343,6 +343,9 @@ class Problem:
             return
         project = self.universe.project(name)
         if project is None:
+            return
+        # Of flash-attn's releases three in four have no build for the torch of the goal.
+        if screen and not screen.may_pass(project, version) and not self._may_build(name, version):
             return
         release = project.release(version)
         has_wheel = False
@@ -962,7 +965,23 @@ class Problem:
             for candidate, element in fixed
             for requirement in self.fact_requirements(candidate)
         ]
-        return (*required, *self.unusable_accelerators)
+        alone = [
+            (Requirement(name, (), "requires", ACCELERATOR_OPTION), frozenset([ACCELERATOR_OPTION]))
+            for name in self.stated_alone
+        ]
+        return (*required, *alone, *self.unusable_accelerators)
+
+    @cached_property
+    def stated_alone(self) -> Mapping[str, Sequence[str]]:
+        """The releases of CUDA that the goal states, where no framework comes along whose build
+        would fix one: those of the system then, which what is chosen has to go with."""
+        wish = self.goal.accelerator
+        is_alone = not (ACCELERATOR_OPTION in self.off or self.leads_to_framework)
+        if wish is None or wish.name != CUDA.name or not wish.specifier or not is_alone:
+            return {}
+        known = self.matrix.toolkits.releases
+        stated = [release for release in known if accepts(wish.specifier, release)]
+        return {wish.name: stated} if stated else {}
 
     @cached_property
     def unusable_accelerators(self) -> tuple[tuple[Requirement, frozenset[Element]], ...]:

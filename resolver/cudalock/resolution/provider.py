@@ -156,6 +156,10 @@ def pin(choices: Choices, alive: Alive, cuda: str | None) -> Assignment | None:
         result = resolver.resolve(roots, max_rounds=RESOLVELIB_ROUNDS)
     except ResolutionImpossible:
         return None
+    except RecursionError as error:
+        # Projects that require one another and that a given-up candidate led to: resolvelib follows
+        # them to the goal without noting where it was.
+        raise ResolutionTooDeep(RESOLVELIB_ROUNDS) from error
     chosen = {key: each for key, each in result.mapping.items() if not each.is_absent}
     return Assignment(
         chosen,

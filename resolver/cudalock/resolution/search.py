@@ -19,7 +19,7 @@ its key, and those of the closure are enforced at the end, where that moves noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import combinations, groupby
 from operator import attrgetter, itemgetter
@@ -348,43 +348,61 @@ class Search:
         alive = self._alive(off, certain)
         if self.network.propagate(alive, off) is not None or self._is_hopeless(alive, off):
             return None
-        for version, part in self._by_framework_version(alive, off):
-            best = self._fewest_unseen(part, off)
-            if best is not None:
-                unseen, cost, assignment = best
-                newest = Newest(parse_version(version)) if version else 0
-                return Solution(assignment, off, (doubts, newest, unseen, *cost))
-        return None
+        best = self._fewest(self._unseen_wheels, alive, off, self._newest_framework)
+        return best and Solution(best[1], off, (doubts, *best[0]))
 
     @cached_property
     def _unseen_wheels(self) -> dict[str, int]:
-        """The wheels of goal components that are derived and that nobody has seen."""
-        unseen: dict[str, int] = {}
+        """The wheels of goal components that nobody has seen, nor their like for another Python."""
+        return self._wheels_of_components(attrgetter("is_unseen"))
+
+    @cached_property
+    def _trapped_wheels(self) -> dict[str, int]:
+        """The wheels of goal components that have a known trap."""
+        return self._wheels_of_components(attrgetter("has_trap"))
+
+    def _wheels_of_components(self, is_marked: Callable[[Candidate], bool]) -> dict[str, int]:
+        marked: dict[str, int] = {}
         for name in self.components:
             for position, candidate in self.network.domains[name].real():
-                if candidate.build is not None and candidate.build.known == "derived":
-                    unseen[name] = unseen.get(name, 0) | 1 << position
-        return unseen
+                if is_marked(candidate):
+                    marked[name] = marked.get(name, 0) | 1 << position
+        return marked
 
-    def _fewest_unseen(
-        self, alive: Alive, off: frozenset[Element]
-    ) -> tuple[int, Key, Assignment] | None:
-        """Return the best solution with as few unseen wheels of goal components as possible:
-        their number, the rest of the cost and the assignment."""
-        names = [name for name, mask in self._unseen_wheels.items() if alive[name] & mask]
+    def _fewest(
+        self,
+        marked: Mapping[str, int],
+        alive: Alive,
+        off: frozenset[Element],
+        best_of: Callable[[Alive, frozenset[Element]], tuple[Key, Assignment] | None],
+    ) -> tuple[Key, Assignment] | None:
+        """Return the best solution with as few marked wheels of goal components as possible: its
+        key, with their number in front, and the assignment."""
+        names = [name for name, mask in marked.items() if alive[name] & mask]
         for count in range(len(names) + 1):
             solutions = []
             for allowed in combinations(names, count):
                 part = dict(alive)
                 for name in names:
                     if name not in allowed:
-                        part[name] &= ~self._unseen_wheels[name]
+                        part[name] &= ~marked[name]
                 if self.network.propagate(part, off) is None:
-                    best = self._best_build(part, off)
+                    best = best_of(part, off)
                     if best is not None:
                         solutions.append(best)
             if solutions:
-                return (count, *min(solutions, key=itemgetter(0)))
+                key, assignment = min(solutions, key=itemgetter(0))
+                return (count, *key), assignment
+        return None
+
+    def _newest_framework(
+        self, alive: Alive, off: frozenset[Element]
+    ) -> tuple[Key, Assignment] | None:
+        for version, part in self._by_framework_version(alive, off):
+            best = self._fewest(self._trapped_wheels, part, off, self._best_build)
+            if best is not None:
+                newest = Newest(parse_version(version)) if version else 0
+                return (newest, *best[0]), best[1]
         return None
 
     def _by_framework_version(
@@ -426,9 +444,11 @@ class Search:
         )
 
     def _framework_version(self, alive: Alive, off: frozenset[Element]) -> str | None:
-        """Return the framework's version in the first solution, None if that is without the
-        framework."""
-        assignment = self._pin(alive, self._cuda(None), off)
+        """Return the framework's version beside the best versions of what is required, None if
+        those are without the framework."""
+        # Not the first solution: where the newest release leads to many projects, that may be one
+        # of an SGLang from before it named a framework.
+        assignment = self._pin_beside(None, alive, off)
         chosen = assignment.candidate_of(self.framework or "") if assignment else None
         return chosen.version if chosen else None
 
@@ -624,7 +644,7 @@ def _fixed_by(build: Candidate | None) -> dict[str, Candidate]:
 
 
 def _cost(build: Candidate | None, components: Iterable[Key]) -> Key:
-    """Return points 4 to 6 of the cost vector."""
+    """Return points 5 to 7 of the cost vector."""
     return (
         cuda_build_key(build) if build else (),
         tuple(components),

@@ -145,10 +145,9 @@ class Unknowns:
         return soft
 
     def count_faults(self, candidate: Candidate) -> int:
-        """Return whether nobody has seen a wheel, and how many soft facts warn of the wheel itself,
-        wherever it is used."""
-        is_derived = candidate.build is not None and candidate.build.known == "derived"
-        return is_derived + len(self._faults(candidate))
+        """Return whether nobody has seen a wheel or its like, and how many soft facts warn of the
+        wheel itself, wherever it is used."""
+        return candidate.is_unseen + len(self._faults(candidate))
 
     def _faults(self, candidate: Candidate) -> list[Fact]:
         soft = self.soft_facts(candidate.name)

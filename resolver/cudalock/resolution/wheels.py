@@ -10,7 +10,7 @@ from cudalock import targets
 from cudalock.resolution.elements import TARGET_GLIBC, TARGET_PLATFORM, TARGET_PYTHON, Element
 
 if TYPE_CHECKING:
-    from cudalock.matrix.releases import Build, Release, Wheel
+    from cudalock.matrix.releases import Build, Project, Release, Wheel
     from cudalock.targets import Ranker, Target
 
 WHEEL_FACETS: Final = (TARGET_PYTHON, TARGET_PLATFORM, TARGET_GLIBC)
@@ -112,6 +112,11 @@ class Screen:
         """`key` is what decides whether a value fits."""
         self.key = key
         self._fits = [(label, cache(fit)) for label, fit in fits]
+
+    def may_pass(self, project: Project, version: str) -> bool:
+        """Whether a release may have builds that pass, as far as its row tells unparsed."""
+        label, fit = self._fits[0]
+        return project.may_have(version, label, fit)
 
     def passing(self, release: Release) -> Iterator[Build]:
         """The builds of a release that have no label value that cannot fit."""

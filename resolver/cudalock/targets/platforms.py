@@ -386,6 +386,9 @@ def parse_platform(text: str) -> tuple[str, str | None, str | None]:
     Raises BadTarget for anything else, naming the nearest.
     """
     word = text.strip().lower()
+    # First, for it is what most people write: to compile the patterns takes a millisecond.
+    if word in SPELLINGS:
+        return SPELLINGS[word], None, None
     if match := re.fullmatch(_MANYLINUX_TRIPLE, word):
         return f"linux-{match[1]}", f"2.{match[2]}", None
     if match := re.fullmatch(_MANYLINUX_TAG, word):
@@ -394,7 +397,7 @@ def parse_platform(text: str) -> tuple[str, str | None, str | None]:
         return f"linux-{match[1] or match[2]}", "2.17", None
     if match := re.fullmatch(_MACOS_TAG, word):
         return f"macos-{match[3]}", None, f"{int(match[1])}.{int(match[2])}"
-    for spelling in (word, word.replace("_", "-"), word.replace("linux_", "linux-")):
+    for spelling in (word.replace("_", "-"), word.replace("linux_", "linux-")):
         if spelling in SPELLINGS:
             return SPELLINGS[spelling], None, None
     raise unknown_platform(text)
