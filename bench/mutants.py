@@ -306,15 +306,22 @@ class Runner:
                 before = done.get(mutant.key)
                 if before and not (self._again and before["result"] in ("survived", "no test")):
                     continue
-                if self._only == "try" and not self._covered.tests(mutant):
+                try:
+                    covering = self._covered.tests(mutant)
+                except ValueError as error:
+                    self._say(f"{number}: {error}")
                     continue
-                result = self._try(mutant)
+                if not covering and (before or self._only == "try"):
+                    continue
+                result = self._try(mutant, covering)
+                # Fewer tests than before decide nothing.
+                if before and result["result"] == "survived" and result["tests"] <= before["tests"]:
+                    continue
                 file.write(json.dumps({**asdict(mutant), **result}) + "\n")
                 file.flush()
                 self._say(f"{number}: {result['result']} in {result['seconds']:.1f} s")
 
-    def _try(self, mutant: Mutant) -> dict[str, Any]:
-        covering = self._covered.tests(mutant)
+    def _try(self, mutant: Mutant, covering: Sequence[str]) -> dict[str, Any]:
         if not covering:
             return {"result": "no test", "seconds": 0.0, "tests": 0}
         quick = self._within(covering[:AT_FIRST], min(SECONDS_AT_FIRST, self._seconds))

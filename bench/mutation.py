@@ -40,24 +40,36 @@ class Mutant:
         return "\n".join([self.path, self.function, *self.before, "->", *self.after])
 
     def source(self) -> str:
-        """The text of the file with the change. Raises ValueError if the file has changed."""
-        lines = (ROOT / self.path).read_text(encoding="utf-8").splitlines()
-        start = self.line - 1
-        stop = start + len(self.before)
-        if tuple(lines[start:stop]) != self.before:
-            raise ValueError(f"{self.path} has changed at line {self.line}")
-        return "\n".join([*lines[:start], *self.after, *lines[stop:]]) + "\n"
+        """The text of the file with the change. Raises ValueError if its lines have changed."""
+        lines = self._text().splitlines()
+        start = self._place() - 1
+        return "\n".join([*lines[:start], *self.after, *lines[start + len(self.before) :]]) + "\n"
 
     def lines(self) -> set[int]:
         """The lines that run when what changes does: of its statement, without what is below it."""
-        tree = ast.parse((ROOT / self.path).read_text(encoding="utf-8"))
-        found = {self.line}
-        for node in ast.walk(tree):
+        place = self._place()
+        found = {place}
+        for node in ast.walk(ast.parse(self._text())):
             if isinstance(node, (ast.stmt, ast.match_case)):
                 first, last = _extent(node)
-                if first <= self.line <= last:
+                if first <= place <= last:
                     found = set(range(first, last + 1))
         return found
+
+    def _text(self) -> str:
+        return (ROOT / self.path).read_text(encoding="utf-8")
+
+    def _place(self) -> int:
+        """The first line that changes, also where lines above it came or went."""
+        lines = self._text().splitlines()
+        places = [
+            number
+            for number in range(1, len(lines) - len(self.before) + 2)
+            if tuple(lines[number - 1 : number - 1 + len(self.before)]) == self.before
+        ]
+        if not places:
+            raise ValueError(f"{self.path} has changed at line {self.line}")
+        return min(places, key=lambda place: abs(place - self.line))
 
 
 def _extent(node: ast.stmt | ast.match_case) -> tuple[int, int]:

@@ -107,10 +107,19 @@ def test_what_cannot_be_changed_is_told(module: Any, change: Mutant) -> None:
         apply(change)
 
 
-def test_another_text_than_the_one_that_was_changed_is_refused(module: Any, tmp_path: Path) -> None:
-    (tmp_path / PATH).write_text("\n" + SOURCE, encoding="utf-8")
-    with pytest.raises(ValueError, match="has changed at line 3"):
-        apply(mutant("plus", "each + b", "each - b"))
+@pytest.mark.parametrize(
+    ("old", "new", "is_found"), [("def plus", "\n\ndef plus", True), ("+ b", "+  b", False)]
+)
+def test_lines_may_move_but_not_change(
+    module: Any, tmp_path: Path, old: str, new: str, is_found: bool
+) -> None:
+    (tmp_path / PATH).write_text(SOURCE.replace(old, new), encoding="utf-8")
+    change = mutant("plus", "each + b", "each - b")
+    if is_found:
+        assert change.source() == SOURCE.replace(old, new).replace("each + b", "each - b")
+    else:
+        with pytest.raises(ValueError, match="has changed at line 3"):
+            change.source()
 
 
 @pytest.mark.parametrize(
