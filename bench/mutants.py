@@ -14,7 +14,6 @@ import argparse
 import gc
 import json
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -67,6 +66,8 @@ class Ended:
 
 def forked(work: Callable[[Callable[[str], None]], int], processor: float, passed: float) -> Ended:
     """Do something in a fork, which may write lines; it ends with the limits, in seconds."""
+    import resource
+
     reads, writes = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -81,7 +82,11 @@ def forked(work: Callable[[Callable[[str], None]], int], processor: float, passe
             nowhere = os.open(os.devnull, os.O_RDWR)
             for descriptor in (0, 1, 2):
                 os.dup2(nowhere, descriptor)
-            status = work(lambda line: os.write(writes, line.encode() + b"\n") and None)
+
+            def say(line: str) -> None:
+                os.write(writes, line.encode() + b"\n")
+
+            status = work(say)
         finally:
             os._exit(status)
     os.close(writes)
@@ -118,11 +123,16 @@ def _read(descriptor: int) -> bytes:
 
 
 def _of_children() -> float:
+    # Not on Windows, where the figures can still be written.
+    import resource
+
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def _used() -> float:
+    import resource
+
     own = resource.getrusage(resource.RUSAGE_SELF)
     return own.ru_utime + own.ru_stime + _of_children()
 
@@ -181,8 +191,8 @@ class Covered:
                 for timer, times in LIMITS:
                     signal.setitimer(timer, LONGEST * times)
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-                for timer, _ in LIMITS:
-                    signal.setitimer(timer, 0)
+                for limit in LIMITS:
+                    signal.setitimer(limit[0], 0)
                 took[item.nodeid] = None if item.nodeid in runner.failed else _used() - begun
                 if following is None or _used() - kept > KEEP_EACH:
                     watch.save()
@@ -350,7 +360,8 @@ class Runner:
 
     def _within(self, names: Iterable[str], seconds: float) -> list[str]:
         """The first of some tests, as many as fit in a time, and one at least."""
-        found, total = [], 0.0
+        found: list[str] = []
+        total = 0.0
         for name in names:
             total += self._covered.seconds[name] + 0.005
             if found and total > seconds:
