@@ -14,7 +14,6 @@ import argparse
 import gc
 import json
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -67,6 +66,8 @@ class Ended:
 
 def forked(work: Callable[[Callable[[str], None]], int], processor: float, passed: float) -> Ended:
     """Do something in a fork, which may write lines; it ends with the limits, in seconds."""
+    import resource
+
     reads, writes = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -81,7 +82,11 @@ def forked(work: Callable[[Callable[[str], None]], int], processor: float, passe
             nowhere = os.open(os.devnull, os.O_RDWR)
             for descriptor in (0, 1, 2):
                 os.dup2(nowhere, descriptor)
-            status = work(lambda line: os.write(writes, line.encode() + b"\n") and None)
+
+            def say(line: str) -> None:
+                os.write(writes, line.encode() + b"\n")
+
+            status = work(say)
         finally:
             os._exit(status)
     os.close(writes)
@@ -118,11 +123,16 @@ def _read(descriptor: int) -> bytes:
 
 
 def _of_children() -> float:
+    # Not on Windows, where the figures can still be written.
+    import resource
+
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def _used() -> float:
+    import resource
+
     own = resource.getrusage(resource.RUSAGE_SELF)
     return own.ru_utime + own.ru_stime + _of_children()
 
@@ -181,8 +191,8 @@ class Covered:
                 for timer, times in LIMITS:
                     signal.setitimer(timer, LONGEST * times)
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-                for timer, _ in LIMITS:
-                    signal.setitimer(timer, 0)
+                for limit in LIMITS:
+                    signal.setitimer(limit[0], 0)
                 took[item.nodeid] = None if item.nodeid in runner.failed else _used() - begun
                 if following is None or _used() - kept > KEEP_EACH:
                     watch.save()
@@ -306,15 +316,22 @@ class Runner:
                 before = done.get(mutant.key)
                 if before and not (self._again and before["result"] in ("survived", "no test")):
                     continue
-                if self._only == "try" and not self._covered.tests(mutant):
+                try:
+                    covering = self._covered.tests(mutant)
+                except ValueError as error:
+                    self._say(f"{number}: {error}")
                     continue
-                result = self._try(mutant)
+                if not covering and (before or self._only == "try"):
+                    continue
+                result = self._try(mutant, covering)
+                # Fewer tests than before decide nothing.
+                if before and result["result"] == "survived" and result["tests"] <= before["tests"]:
+                    continue
                 file.write(json.dumps({**asdict(mutant), **result}) + "\n")
                 file.flush()
                 self._say(f"{number}: {result['result']} in {result['seconds']:.1f} s")
 
-    def _try(self, mutant: Mutant) -> dict[str, Any]:
-        covering = self._covered.tests(mutant)
+    def _try(self, mutant: Mutant, covering: Sequence[str]) -> dict[str, Any]:
         if not covering:
             return {"result": "no test", "seconds": 0.0, "tests": 0}
         quick = self._within(covering[:AT_FIRST], min(SECONDS_AT_FIRST, self._seconds))
@@ -343,7 +360,8 @@ class Runner:
 
     def _within(self, names: Iterable[str], seconds: float) -> list[str]:
         """The first of some tests, as many as fit in a time, and one at least."""
-        found, total = [], 0.0
+        found: list[str] = []
+        total = 0.0
         for name in names:
             total += self._covered.seconds[name] + 0.005
             if found and total > seconds:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -40,24 +40,36 @@ class Mutant:
         return "\n".join([self.path, self.function, *self.before, "->", *self.after])
 
     def source(self) -> str:
-        """The text of the file with the change. Raises ValueError if the file has changed."""
-        lines = (ROOT / self.path).read_text(encoding="utf-8").splitlines()
-        start = self.line - 1
-        stop = start + len(self.before)
-        if tuple(lines[start:stop]) != self.before:
-            raise ValueError(f"{self.path} has changed at line {self.line}")
-        return "\n".join([*lines[:start], *self.after, *lines[stop:]]) + "\n"
+        """The text of the file with the change. Raises ValueError if its lines have changed."""
+        lines = self._text().splitlines()
+        start = self._place() - 1
+        return "\n".join([*lines[:start], *self.after, *lines[start + len(self.before) :]]) + "\n"
 
     def lines(self) -> set[int]:
         """The lines that run when what changes does: of its statement, without what is below it."""
-        tree = ast.parse((ROOT / self.path).read_text(encoding="utf-8"))
-        found = {self.line}
-        for node in ast.walk(tree):
+        place = self._place()
+        found = {place}
+        for node in ast.walk(ast.parse(self._text())):
             if isinstance(node, (ast.stmt, ast.match_case)):
                 first, last = _extent(node)
-                if first <= self.line <= last:
+                if first <= place <= last:
                     found = set(range(first, last + 1))
         return found
+
+    def _text(self) -> str:
+        return (ROOT / self.path).read_text(encoding="utf-8")
+
+    def _place(self) -> int:
+        """The first line that changes, also where lines above it came or went."""
+        lines = self._text().splitlines()
+        places = [
+            number
+            for number in range(1, len(lines) - len(self.before) + 2)
+            if tuple(lines[number - 1 : number - 1 + len(self.before)]) == self.before
+        ]
+        if not places:
+            raise ValueError(f"{self.path} has changed at line {self.line}")
+        return min(places, key=lambda place: abs(place - self.line))
 
 
 def _extent(node: ast.stmt | ast.match_case) -> tuple[int, int]:
@@ -121,9 +133,9 @@ def _mutations(path: Path) -> tuple[Any, list[Any]]:
 
 def _functions(module: Any) -> dict[int, str]:
     """The names of functions and methods, by the identity of their nodes."""
-    found = {}
+    found: dict[int, str] = {}
     for statement in module.body:
-        name = getattr(getattr(statement, "name", None), "value", None)
+        name = getattr(getattr(statement, "name", None), "value", "")
         if type(statement).__name__ == "FunctionDef":
             found[id(statement)] = name
         elif type(statement).__name__ == "ClassDef":
@@ -188,7 +200,7 @@ def apply(mutant: Mutant) -> None:
                 function.__code__ = code
             except ValueError as error:
                 raise NotApplicable(str(error)) from None
-            _set_defaults(function, text, module)
+            _set_defaults(function, text)
             return
     raise NotApplicable(mutant.function)
 
@@ -205,32 +217,33 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(each)
 
 
-def _set_defaults(function: FunctionType, text: str, module: Any) -> None:
+def _set_defaults(function: FunctionType, text: str) -> None:
     """Values of arguments that are left out are not in a function's code."""
+    line = function.__code__.co_firstlineno
     for node in ast.walk(ast.parse(text)):
-        first = getattr(node, "lineno", 0)
-        if isinstance(node, ast.FunctionDef) and first == _first_line(function):
-            for old, values in (
-                (function.__defaults__, node.args.defaults),
-                (tuple((function.__kwdefaults__ or {}).values()), node.args.kw_defaults),
-            ):
-                plain = [each for each in values if each is not None]
-                if not plain or len(plain) != len(old or ()):
-                    continue
-                new = tuple(
-                    each.value if isinstance(each, ast.Constant) else was
-                    for each, was in zip(plain, old or (), strict=True)
-                )
-                if values is node.args.defaults:
-                    function.__defaults__ = new
-                else:
-                    function.__kwdefaults__ = dict(zip(function.__kwdefaults__, new, strict=True))
+        # The code of a function begins with its first decorator.
+        if isinstance(node, ast.FunctionDef) and line in (
+            node.lineno,
+            *(decorator.lineno for decorator in node.decorator_list),
+        ):
+            function.__defaults__ = _changed(node.args.defaults, function.__defaults__)
+            by_name = function.__kwdefaults__
+            if by_name:
+                values = _changed(node.args.kw_defaults, tuple(by_name.values())) or ()
+                function.__kwdefaults__ = dict(zip(by_name, values, strict=True))
 
 
-def _first_line(function: FunctionType) -> int:
-    """The line of `def`: that of the code is the first decorator's."""
-    code = function.__code__
-    return code.co_firstlineno
+def _changed(
+    written: Sequence[ast.expr | None], values: tuple[Any, ...] | None
+) -> tuple[Any, ...] | None:
+    """The values of defaults as they are written, where that is plain."""
+    given = [each for each in written if each is not None]
+    if values is None or len(given) != len(values):
+        return values
+    return tuple(
+        each.value if isinstance(each, ast.Constant) else value
+        for each, value in zip(given, values, strict=True)
+    )
 
 
 __all__ = ["Mutant", "NotApplicable", "apply", "files", "sample"]

@@ -139,6 +139,33 @@ def test_what_would_work_instead_is_named(
 
 
 @pytest.mark.parametrize(
+    ("beside", "sentence", "members", "fix"),
+    [
+        (
+            "torch==2.5.1",
+            "pytorch-triton-rocm==3.1.0 and triton, which torch==2.5.1 requires, both install",
+            ("pytorch-triton-rocm", "torch"),
+            "remove `pytorch-triton-rocm`; where it was installed, reinstall `triton`",
+        ),
+        (
+            "triton==3.1.0",
+            "pytorch-triton-rocm==3.1.0 and triton==3.1.0 both install",
+            ("pytorch-triton-rocm", "triton"),
+            "only one of `pytorch-triton-rocm` and `triton`",
+        ),
+    ],
+)
+def test_what_is_required_stays(
+    matrix: Matrix, beside: str, sentence: str, members: tuple[str, ...], fix: str
+) -> None:
+    pins = held(beside, "pytorch-triton-rocm==3.1.0")
+    found = [clash.finding for clash in judge(pins, LINUX, ClosedUniverse(matrix))]
+    (same,) = [each for each in found if each.code == "CL703"]
+    assert same.sentence.startswith(f"{sentence} `triton/__init__.py`")
+    assert (same.members, same.fix) == (members, fix)
+
+
+@pytest.mark.parametrize(
     ("tag_sets", "oldest"),
     [
         (["cp311-cp311-manylinux_2_28_x86_64", "cp311-cp311-manylinux_2_17_x86_64"], "2.17"),
