@@ -93,7 +93,7 @@ class Listing(ClosedUniverse):
         (["whisperx linux py3.11"], ["whisperx"]),
         (["torch 2.6 + whisperx, linux"], ["torch 2.6", "whisperx"]),
         (["windows", "whisperx"], ["whisperx"]),
-        # What may be a word of the language beside a project, and a name that is nearly a known one.
+        # What may be a word of the language beside a project, and a slip of a known name.
         (["gimme torch"], None),
         (["windows faster-whisper"], None),
         (["xformrs windows"], None),
