@@ -113,7 +113,8 @@ _REQUESTED: Final = re.compile(
 _YOU: Final = "the request"
 # The frame that uv draws, and the times that Docker and logs print before each line.
 _FRAME: Final = re.compile(
-    r"^(?:#\d+ )?(?:\d+\.\d+ |\d{4}-\d\d-\d\d[T ][\d:.,]+Z? )?[\s│╰─▶\u00d7├└]*"
+    r"^(?:#[0-9]+ )?(?:[0-9]+\.[0-9]+ |[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]+Z? )?"
+    r"[\s│╰─▶\u00d7├└]*"
 )
 _PROSE: Final = ("depends on", "you require", "The user requested")
 _SHORT: Final = 400
