@@ -359,7 +359,7 @@ MOST = {
     "check": {"candidates": 650, "facts": 300, "projects": 40, "specifiers": 180},
     "no": {"candidates": 1400, "facts": 260, "projects": 25, "specifiers": 260},
 }
-"""A fifth more than it is: 330 projects and 780 facts are there to be read."""
+"""A fifth more than it is: 330 projects and 1,000 facts are there to be read."""
 
 
 @pytest.mark.parametrize("kind", USUAL)
