@@ -63,23 +63,21 @@ else:
         made: Any = eval(f"lambda {', '.join(['_cls', *names])}: _make(_cls, {values})")
         return made.__code__
 
-    def _make_tuple(cls: Any, values: Any) -> Any:
-        made = tuple.__new__(cls, values)
-        if len(made) != len(cls._fields):
-            raise TypeError(f"Expected {len(cls._fields)} arguments, got {len(made)}")
-        return made
+    def _make_tuple(cls: Any, members: Any) -> Any:
+        record = tuple.__new__(cls, members)
+        if len(record) != len(cls._fields):
+            raise TypeError(f"Expected {len(cls._fields)} arguments, got {len(record)}")
+        return record
 
     def _replace_fields(self: Any, /, **changes: Any) -> Any:
-        made = self._make(map(changes.pop, self._fields, self))
+        changed = self._make(map(changes.pop, self._fields, self))
         if changes:
             raise ValueError(f"Got unexpected field names: {list(changes)!r}")
-        return made
+        return changed
 
     def _shown_tuple(self: Any) -> str:
-        values = ", ".join(
-            f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True)
-        )
-        return f"{type(self).__name__}({values})"
+        pairs = zip(self._fields, self, strict=True)
+        return f"{type(self).__name__}({', '.join(f'{name}={field!r}' for name, field in pairs)})"
 
     _TUPLE_MEMBERS: Any = {
         "_make": classmethod(_make_tuple),
@@ -181,10 +179,10 @@ else:
             self._fields = fields
             self._has_post_init = has_post_init
 
-        def __get__(self, value: object, owner: type) -> Any:
-            home = next(each for each in owner.__mro__ if each.__dict__.get("__init__") is self)
-            home.__init__ = made = _init_of(self._fields, self._has_post_init)
-            return made if value is None else MethodType(made, value)
+        def __get__(self, record: object, owner: type) -> Any:
+            home = next(base for base in owner.__mro__ if base.__dict__.get("__init__") is self)
+            home.__init__ = init = _init_of(self._fields, self._has_post_init)
+            return init if record is None else MethodType(init, record)
 
     def _init_of(fields: list[_RecordField], has_post_init: bool) -> Any:
         known: dict[str, Any] = {"_set": object.__setattr__, "_missing": _RecordField}

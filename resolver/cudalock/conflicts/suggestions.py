@@ -255,7 +255,7 @@ class Advisor:
                 project.release(version) for version in project.versions if root.may_accept(version)
             ]
             tags = [tags for release in releases for build in release.builds for tags in build.tags]
-            is_compiled = bool(tags) and not any(one.endswith(f"-{ANY}") for one in tags)
+            is_compiled = bool(tags) and not any(tag_set.endswith(f"-{ANY}") for tag_set in tags)
             if is_compiled and not fits_any(tags, exact):
                 return True
         return False

@@ -57,15 +57,15 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
             return members or names
         best: tuple[tuple[object, ...], str] | None = None
         for name in members or sorted(names):
-            found = self.get_preference(
+            preference = self.get_preference(
                 name, resolutions, candidates, information, backtrack_causes
             )
-            # In the order of names, nothing comes before what has one version left: a third of the
-            # preferences need not be asked for.
-            if found[0] == FIXED:
+            # In the order of names, nothing comes before what has one version left: the others
+            # need not be asked for.
+            if preference[0] == FIXED:
                 return [name]
-            if best is None or found < best[0]:
-                best = found, name
+            if best is None or preference < best[0]:
+                best = preference, name
         return [best[1]] if best else names
 
     def get_preference(
