@@ -92,9 +92,9 @@ def _fixed_by_framework(
         None,
     )
     return {
-        name: values[0]
-        for name, values in (build.labels if build is not None else {}).items()
-        if values[0] != NONE and universe.matrix.is_virtual(name)
+        name: releases[0]
+        for name, releases in (build.labels if build is not None else {}).items()
+        if releases[0] != NONE and universe.matrix.is_virtual(name)
     }
 
 

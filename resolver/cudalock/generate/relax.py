@@ -183,8 +183,8 @@ class _Relaxing:
                 of_machine = [step for step in steps if isinstance(step, FactSays) and step.parts]
                 # What is so of the release itself says more than who else requires the project.
                 own = [step for step in steps if self._is_about(limit, step)]
-                said = [step for step in own if step in of_machine] or own or of_machine or steps
-                return "; ".join([*words, *map(describe, said[-1:])])
+                telling = [step for step in own if step in of_machine] or own or of_machine or steps
+                return "; ".join([*words, *map(describe, telling[-1:])])
         return ""
 
     def _is_about(self, limit: Limit, step: Step) -> bool:

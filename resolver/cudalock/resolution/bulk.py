@@ -82,12 +82,12 @@ class Columns:
                             asking,
                         )
         if self.domain.name == self._problem.matrix.framework:
-            others = sum(
+            unlabelled = sum(
                 self._problem.is_for_the_default_accelerator(candidate) << position
                 for position, candidate in self.domain.real()
             )
-            if others:
-                yield frozenset([ACCELERATOR_OPTION]), others
+            if unlabelled:
+                yield frozenset([ACCELERATOR_OPTION]), unlabelled
         # Only a wide problem still has the candidates that the goal and the target rule out.
         if self._problem.wide:
             if self.domain.filtered is None:

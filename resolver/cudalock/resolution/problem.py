@@ -982,11 +982,11 @@ class Problem:
             for candidate, element in fixed
             for requirement in self.fact_requirements(candidate)
         ]
-        alone = [
+        of_system = [
             (Requirement(name, (), "requires", ACCELERATOR_OPTION), frozenset([ACCELERATOR_OPTION]))
             for name in self.stated_alone
         ]
-        return (*required, *alone, *self.unusable_accelerators)
+        return (*required, *of_system, *self.unusable_accelerators)
 
     @cached_property
     def stated_alone(self) -> Mapping[str, Sequence[str]]:
