@@ -1522,14 +1522,14 @@ class StatementReader:
             if match and ("rror" in line or "ailed" in line or "not build" in line):
                 failed.setdefault(match["name"].rstrip("."), number)
         # A failure outside of the stack is mentioned alone: it stopped the whole installation.
-        others = [name for name in failed if self.project(name) is None]
-        for name in others[:1]:
+        unlisted = [name for name in failed if self.project(name) is None]
+        for name in unlisted[:1]:
             yield SourceBuild(
                 project=canonical(name), line=failed[name], reason="python-other-build"
             )
         for name, number in failed.items():
             project = self.project(name)
-            if project and not others:
+            if project and not unlisted:
                 yield SourceBuild(project=project, line=number, reason="python-no-wheel")
 
     def _archive(self) -> tuple[str | None, str | None, int]:
