@@ -451,3 +451,21 @@ def test_the_real_package_index(
     command = [tool, *how, "pylock.toml", "--dry-run", "--target", "there", *more]
     done = run_tool(command, tmp_path, network_environment)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("marker", "written"),
+    [
+        ('os_name == "nt"', "marker = 'os_name == \"nt\"'"),
+        ("os_name == 'nt'", "marker = \"os_name == 'nt'\""),
+        ('a == "b\'c"', 'marker = "a == \\"b\'c\\""'),
+        ("plain", 'marker = "plain"'),
+    ],
+)
+def test_a_marker_is_written_without_escapes_where_that_is_possible(
+    marker: str, written: str
+) -> None:
+    document = {"packages": [{"name": "x", "marker": marker}]}
+    text = pylock.as_toml(document)
+    assert written in text.splitlines()
+    assert toml.loads(text) == document

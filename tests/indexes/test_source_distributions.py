@@ -216,7 +216,11 @@ def test_a_build_from_a_folder_says_what_has_to_be_there_first(
     header = [line for line in text.splitlines() if line.startswith("# ")]
     assert header[0].startswith("# cudalock: "), "what is added replaces nothing"
     assert header[-1].startswith(note)
-    assert note not in run("zz-pure", index, "--format", name)[1]
+    hashes = "--require-hashes " if name == "requirements" else ""
+    assert f"# with pip: pip install {hashes}--no-build-isolation -r " in text
+    plain = run("zz-pure", index, "--format", name)[1]
+    assert note not in plain
+    assert f"# with pip: pip install {hashes}-r " in plain
 
 
 def test_a_skipped_project_is_left_out_and_named(index: LocalIndex) -> None:
