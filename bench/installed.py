@@ -507,7 +507,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--again", action="store_true", help="repeat what was done")
     parser.add_argument("--solve", action="append", default=[], help="an option for solve")
     parser.add_argument("--markdown", type=Path, help="write the table here")
-    parser.add_argument("--page", type=Path, help="write the table at the end of this page")
+    parser.add_argument("--page", type=Path, help="renew the table at the end of this page")
     parser.add_argument("--json", type=Path, help="write the stacks and pairs here")
     options = parser.parse_args(words)
     stacks, trials = read_stacks(options.stacks)
@@ -533,8 +533,9 @@ def main(words: Sequence[str] | None = None) -> int:
     if options.markdown:
         write(options.markdown, markdown(results))
     if options.page:
-        head = options.page.read_text(encoding="utf-8").partition(MARK)[0]
-        write(options.page, f"{head}{MARK}\n\n{markdown(results)}")
+        head, _, before = options.page.read_text(encoding="utf-8").partition(MARK)
+        order = [stack.name for stack in stacks]
+        write(options.page, f"{head}{MARK}\n\n{markdown(results, before, order)}")
     if options.json:
         write(options.json, result_json(results))
     print(markdown(results))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from packaging.requirements import Requirement
@@ -17,6 +17,9 @@ LACKING: Final = {
     "libavutil.so": "FFmpeg",
     "libnvidia-ml.so.1: cannot open": "the NVIDIA driver",
     "libcuda.so.1: cannot open": "the NVIDIA driver",
+    "CUDA driver version is insufficient": "the NVIDIA driver",
+    # Triton without a GPU, of a package that compiles a kernel when it is imported.
+    "0 active drivers ([])": "the NVIDIA driver",
 }
 """Texts of failures that are about the machine, with what it lacks."""
 
@@ -81,15 +84,37 @@ def requested(result: Mapping[str, Any]) -> list[str]:
     return ["torch", *(canonicalize_name(name) for name in names)]
 
 
-def markdown(results: Sequence[Mapping[str, Any]]) -> str:
-    """Return the counts, the table of stacks, and why some fail."""
-    counts = Counter(verdict(result) for result in results)
+def markdown(
+    results: Sequence[Mapping[str, Any]], before: str = "", order: Sequence[str] = ()
+) -> str:
+    """Return the counts, the table of stacks, and why some fail.
+
+    The rows of `before`, a text of an earlier run, stay for stacks without a result; `order` are
+    the names of all stacks.
+    """
+    entries = [(result["stack"]["name"], _row(result), _reasons(result)) for result in results]
+    examined = {name for name, _, _ in entries}
+    entries += [entry for entry in _entries_of(before) if entry[0] not in examined]
+    places = {name: place for place, name in enumerate(order)}
+    entries.sort(key=lambda entry: places.get(entry[0], -1))
+    verdicts = (row.split(" | ")[-1].split()[0].strip(":;") for _, row, _ in entries)
+    counts = Counter(verdicts)
     counted = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
-    rows = "".join(_row(result) for result in results)
-    reasons = "".join(_reasons(result) for result in results)
-    return f"{len(results)} stacks: {counted}.\n\n{HEAD}{rows}" + (
+    table = "".join(row for _, row, _ in entries)
+    reasons = "".join(reason for _, _, reason in entries)
+    return f"{len(entries)} stacks: {counted}.\n\n{HEAD}{table}" + (
         f"\n{reasons}" if reasons else ""
     )
+
+
+def _entries_of(table: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the name of each stack of a table, its row, and the lines of why it fails."""
+    lines = table.splitlines(keepends=True)
+    for row in lines:
+        name = row[2:].split(" | ", 1)[0].split(", as of ", 1)[0]
+        if row.startswith("| ") and name != "Stack":
+            reasons = (line for line in lines if line.startswith(f"- {name}, "))
+            yield name, row, "".join(reasons)
 
 
 def _reasons(result: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -33,6 +33,9 @@ from bench.installed_table import markdown, pairs, verdict
 from cudalock.matrix.matrix import Matrix
 from cudalock.versions import parse_version
 from tests.local_index import build_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FIRST = parse_version("2.0")
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -138,6 +141,27 @@ PROGRAMS = {
     "crash": ("import os; os.abort()", "signal 6"),
     "printed": ("import sys; sys.stderr.write('last words'); sys.exit(3)", "last words"),
 }
+
+
+def test_a_table_keeps_the_rows_of_other_stacks() -> None:
+    before = markdown([result_of(failures=FAILURES), *_named("b", "c")])
+    after = markdown([*_named("torch and thing", "a")], before, ("a", "torch and thing", "b", "c"))
+    assert after.startswith("4 stacks: 4 works.")
+    assert re.findall(r"^\| ([a-z ]+) \| 3", after, re.MULTILINE) == [
+        "a",
+        "torch and thing",
+        "b",
+        "c",
+    ]
+    assert "undefined symbol" not in after
+    # What is not examined again stays as it is, with why it fails.
+    assert markdown([], before, ("torch and thing", "b", "c")) == before
+
+
+def _named(*names: str) -> Iterator[dict[str, Any]]:
+    for name in names:
+        result = result_of()
+        yield {**result, "stack": {**result["stack"], "name": name}}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the programs are forks")

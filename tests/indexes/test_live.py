@@ -251,6 +251,16 @@ def test_no_ancient_release_of_what_is_asked_for(index: LocalIndex) -> None:
     assert (found["aiohttp"], found["multidict"]) == ("0.2", "0.5")
 
 
+def test_no_old_release_of_what_is_asked_for_on_an_old_python(index: LocalIndex) -> None:
+    """All rows of aiohttp are for later Pythons, and old datasets required none."""
+    index.add(MAIN, wheel("aiohttp", "3.10.10"))
+    for more, expected in (("--offline", "1."), ("", "3.1.0")):
+        command = ["solve", "datasets", "--platform", "linux", "--python", "3.8", *more.split()]
+        result = CliRunner().invoke(main, [*command, "--index-url", index.url(MAIN)])
+        assert result.exit_code == 0, result.stderr
+        assert pins(result.stdout)["datasets"].startswith(expected), more
+
+
 def test_offline_a_newer_release_may_be_possible(index: LocalIndex, matrix: Matrix) -> None:
     index.add(MAIN, wheel("zz-top", "3.0", "certifi>=2099"))
     # With a pin nobody is asked for another certifi.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cudalock.conflicts.pin_reasons import PinExplainer
 from cudalock.conflicts.step import NotLookedUp, render
 from cudalock.goals import Goal, ProjectRequirement
 from cudalock.matrix.universe import ClosedUniverse, Unlisted
@@ -33,10 +34,10 @@ COMPONENTS = {
 ENGINE = {"1.0": release(), "2.0": release("torch"), "3.0": release("torch", "nobody-has-it")}
 
 
-def problem_of(root: Path, projects: Mapping[str, Mapping[str, Any]]) -> Problem:
+def problem_of(root: Path, projects: Mapping[str, Mapping[str, Any]], *wanted: str) -> Problem:
     matrix = matrix_of(root, projects, COMPONENTS)
-    goal = Goal(requirements=(ProjectRequirement(canonical("engine")),))
-    return Problem(goal, Target("3.11", "linux-x86_64"), ClosedUniverse(matrix))
+    goal = Goal(requirements=(ProjectRequirement(canonical("engine")), *wanted))
+    return Problem(goal, Target("3.11", "macos-arm64"), ClosedUniverse(matrix))
 
 
 def test_an_old_release_that_needs_no_framework_is_not_preferred(
@@ -81,3 +82,44 @@ def test_what_a_newer_release_requires_and_nobody_was_asked_about(tmp_path: Path
     unknown = UnknownNewer("engine", "3.0", (Unlisted("nobody-has-it", None),))
     assert found.unknown_newer == (unknown,)
     assert render(NotLookedUp(unknown.unlisted[0])) == "nobody-has-it is not in the matrix"
+
+
+@pytest.mark.parametrize(
+    ("newest", "why"),
+    [
+        (release("part>=2"), "it requires part>=2, of which no known wheel is for this target"),
+        # The nearest release that would do is 2.0, which nothing rules out: so it is the chosen
+        # one that is told, and not what stands against 1.0.
+        (release("torch<3"), "it requires torch<3, and torch 3.0 is pinned"),
+    ],
+)
+def test_why_the_newest_is_not_taken(tmp_path: Path, newest: dict[str, Any], why: str) -> None:
+    torch = {"1.0": release("part>=2"), "2.0": release(), "3.0": release()}
+    engine = {"1.0": release("torch"), "2.0": newest}
+    projects = {"engine": engine, "torch": torch, "part": {"1.0": release()}}
+    problem = problem_of(tmp_path, projects, "torch>=1")
+    found = find(problem.goal, problem.target, problem.universe)
+    assert found is not None
+    passed = PinExplainer(found).newest_passed_over("engine")
+    assert passed is not None
+    assert passed.why == why
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        # An old release without a bound fits the newest torch by its METADATA alone.
+        ((), ("2.0", "1.0")),
+        (("torch",), ("2.0", "1.0")),
+        (("torch==2.0",), ("1.0", "2.0")),
+    ],
+)
+def test_a_release_that_states_no_bound_yet(
+    tmp_path: Path, wanted: tuple[str, ...], chosen: tuple[str, str]
+) -> None:
+    engine = {"1.0": release("torch"), "2.0": release("torch<2")}
+    torch = {"1.0": release(), "2.0": release()}
+    problem = problem_of(tmp_path, {"engine": engine, "torch": torch}, *wanted)
+    found = find(problem.goal, problem.target, problem.universe)
+    assert found is not None
+    assert tuple(found.pins[name].version for name in ("engine", "torch")) == chosen

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import zipfile
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from cudalock.matrix.matrix import EMBEDDED, Matrix
 from cudalock.update.file_names import Patterns
 from cudalock.update.inside import WheelContents
 from cudalock.update.labels import LabelRules, pinned
+from tests.elf_files import shared_object
 
 MATRIX = Matrix.load(EMBEDDED)
 PATTERNS = Patterns(MATRIX)
@@ -259,3 +262,75 @@ def test_the_torch_that_brought_what_is_linked(
     labels = rules.of("torchaudio", "2.12.0", "pypi", tags, (), contents)
     assert labels.get("torch_floor") == expected
     assert "torch_floor" not in rules.of("torchaudio", "2.12.0", "pypi", tags, ())
+
+
+class Archive(WheelContents):
+    """A wheel in memory."""
+
+    def __init__(self, **libraries: bytes) -> None:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in libraries.items():
+                archive.writestr(f"a/{name}.so", content)
+        self._archive = zipfile.ZipFile(file)
+
+
+X86_64 = "cp311-cp311-manylinux_2_28_x86_64"
+
+
+@pytest.mark.parametrize(
+    ("versions", "tags", "expected"),
+    [
+        # What the tag promises is enough.
+        (("GLIBC_2.14", "GLIBCXX_3.4.21"), X86_64, "2.28"),
+        (("GLIBC_2.14", "GLIBCXX_3.4.29"), X86_64, "2.34"),
+        (("GLIBC_2.38", "GLIBCXX_3.4.29"), X86_64, "2.38"),
+        (("GLIBC_2.14", "GLIBCXX_3.4.22"), "cp39-abi3-manylinux2014_x86_64", "2.24"),
+        # Without a promise it is what is linked.
+        (("GLIBC_2.32",), "cp311-cp311-linux_x86_64", "2.32"),
+        (("GLIBC_PRIVATE", "GLIBCXX_9.9"), "cp311-cp311-linux_x86_64", None),
+        (("GLIBC_ABI_DT_RELR",), X86_64, "2.36"),
+        ((), X86_64, None),
+        # The rule is about Linux.
+        (("GLIBC_2.38",), "cp311-cp311-win_amd64", None),
+    ],
+)
+def test_the_oldest_system_that_has_what_is_linked(
+    versions: tuple[str, ...], tags: str, expected: str | None, matrix: Matrix
+) -> None:
+    contents = Archive(one=shared_object(["libc.so.6"], ["malloc"], versions))
+    labels = LabelRules(matrix).of("fbgemm-gpu", "1.9.0", "pypi", tags, (), contents)
+    assert labels.get("glibc") == expected
+
+
+@pytest.mark.parametrize(
+    ("undefined", "expected"),
+    [
+        (["_used_in_all"], (None, None)),
+        (["_came_with_26", "_used_in_all"], ("2.6", None)),
+        (["_came_with_26", "_went_with_28"], ("2.6", "2.8")),
+        (["_went_with_27", "_went_with_28"], (None, "2.7")),
+    ],
+)
+def test_symbols_that_came_and_went(
+    undefined: list[str],
+    expected: tuple[str | None, str | None],
+    matrix: Matrix,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    about = {"projects": ["x"], "only": "*linux*"}
+    rules = [
+        {**about, "label": "torch_floor", "brought": {"2.6": ["_came_with_26"], "2.5": ["_old"]}},
+        {
+            **about,
+            "label": "torch_below",
+            "gone": {"2.7": ["_went_with_27"], "2.8": ["_went_with_28"]},
+        },
+    ]
+    monkeypatch.setattr(matrix, "labels", rules)
+    # Each library may use some of them.
+    contents = Archive(
+        one=shared_object(undefined=undefined[:1]), two=shared_object(undefined=undefined[1:])
+    )
+    labels = LabelRules(matrix).of("x", "1", "pypi", X86_64, (), contents)
+    assert (labels.get("torch_floor"), labels.get("torch_below")) == expected

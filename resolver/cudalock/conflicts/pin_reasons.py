@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Any, Final
 
-from cudalock.errors import UnknownName
+from cudalock.errors import NetworkError, UnknownName
 from cudalock.matrix.releases import PACKAGE_INDEX
 from cudalock.records import NamedTuple
 from cudalock.resolution.elements import TARGET_PLATFORM, Element, fact_element, ids_of
@@ -206,12 +206,7 @@ class PinExplainer:
             is_goal = requirement.kind == "requires" and requirement.origin.kind == "goal"
             if is_goal and not requirement.accepts(candidate):
                 return Rejection(_GOAL, f"the goal requires {requirement.origin.id}")
-        # A soft fact is a price, and the order of preference has the last word on prices.
-        refusals = [
-            elements
-            for elements in self._problem.refusals(candidate)
-            if not elements & self._problem.soft_elements
-        ]
+        refusals = self._hard_refusals(candidate)
         is_framework = candidate.name == self._resolution.matrix.framework
         # What a fact says of a build that is for other machines is no reason here.
         for elements in refusals:
@@ -243,7 +238,41 @@ class PinExplainer:
             is_its_own = is_framework and requirement.name not in self._resolution.goal_names
             if other is not None and not is_its_own and not requirement.accepts(other):
                 return self._unmet(requirement, other)
+        unavailable = self._unavailable(self._problem.metadata_requirements(candidate))
+        if unavailable is not None:
+            return Rejection(_REQUIRED, unavailable)
         return Rejection(_PREFERENCE, self._preference(candidate))
+
+    def _unavailable(self, requirements: Iterable[Requirement]) -> str | None:
+        """Why something that a wheel requires cannot be had at all; None if all can, as far as the
+        releases show that were looked at."""
+        universe = self._resolution.universe
+        for requirement in requirements:
+            if requirement.kind != "requires" or requirement.name in self._chosen:
+                continue
+            held = universe.matrix.project(requirement.name)
+            try:
+                project = universe.project(requirement.name)
+            except NetworkError:
+                continue
+            if project is None and held is None and universe.is_open:
+                return f"it requires {requirement}, which is on no index that was asked"
+            # Of what an index alone has, a part is looked at.
+            if project is held is not None and not any(
+                requirement.accepts(other) and not self._hard_refusals(other)
+                for other in self._problem.candidates(requirement.name)
+            ):
+                return f"it requires {requirement}, of which no known wheel is for this target"
+        return None
+
+    def _hard_refusals(self, candidate: Candidate) -> list[frozenset[Element]]:
+        """Return what rules a candidate out by itself. A soft fact is a price, and the order of
+        preference has the last word on prices."""
+        return [
+            elements
+            for elements in self._problem.refusals(candidate)
+            if not elements & self._problem.soft_elements
+        ]
 
     def _unwanted_build(self, candidate: Candidate) -> Rejection | None:
         """Why a build of the framework is not for the accelerator that is asked for."""
@@ -280,6 +309,8 @@ class PinExplainer:
         trust = self._trust(pinned)
         if self._trust(candidate) != trust:
             return f"its wheels for this target are by other builders; {trust} wheels are preferred"
+        if len(self._resolution.goal_names) == 1:
+            return "with what it requires it is impossible, or a worse solution"
         return "possible by itself; with the rest of the goal it is impossible or a worse solution"
 
     def _trust(self, candidate: Candidate) -> str:
@@ -327,9 +358,12 @@ class PinExplainer:
         project = self._resolution.universe.project(other.name)
         if self._is_followed or project is None or other.name not in self._central:
             return None
+        at = project.versions.index(other.version or "")
+        # The nearest: the oldest of the newer ones, else the newest of the older ones.
+        nearest_first = (*project.versions[at:], *reversed(project.versions[:at]))
         needed = (
             version
-            for version in project.versions
+            for version in nearest_first
             if not is_prerelease(version)
             and any(map(requirement.accepts, self._problem.candidates_at(other.name, version)))
         )

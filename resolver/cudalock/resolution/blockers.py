@@ -164,8 +164,10 @@ class Blame:
         """
         project = self._problem.matrix.project(blocker.name)
         coverage = project.coverage if project is not None else None
+        # A requirement without a specifier is unmet where the day of the goal leaves no release.
+        unmet = blocker.unmet if blocker.has_candidate else (*blocker.unmet, "")
         is_required = coverage is not None and any(
-            coverage.may_be_older((specifier,)) for specifier in blocker.unmet
+            coverage.may_be_older((specifier,)) for specifier in unmet
         )
         return blocker._replace(is_old_ruled_out=blocker.is_old_ruled_out or not is_required)
 

@@ -43,6 +43,8 @@ _RISING: Final = (">", ">=")
 _FALLING: Final = ("<", "<=")
 
 
+FIXED: Final = 0
+"""The urgency of a project of the closure that has one version left."""
 LOOSE: Final = 2
 """The urgency of a project of the closure that can take its newest version."""
 
@@ -146,7 +148,7 @@ class Choices:
             return (-1, *order)
         # At most one bit: the classic test for a power of two, or zero.
         if not allowed & (allowed - 1):
-            return (0, 0, "")
+            return (FIXED, 0, "")
         releases = self._releases.get(name) or self.releases(name)
         return (LOOSE if allowed & releases.newest else 1, 0, "")
 

@@ -10,7 +10,12 @@ from cudalock.matrix.universe import Attempt, Unlisted
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.limits import NEWER_BLAMED
 from cudalock.resolution.model import Reason, Resolution, UnknownNewer
-from cudalock.resolution.of_their_day import later_than_their_day, older_than_their_day
+from cudalock.resolution.of_their_day import (
+    bounded_since,
+    later_than_their_day,
+    older_than_their_day,
+    stated_projects,
+)
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search, Solution
 from cudalock.resolution.unreachable import unreachable_requirements
@@ -108,10 +113,15 @@ def _of_their_day(resolution: Resolution) -> Resolution:
     all of them, else those that something ties to the framework, else none."""
     # Another component may become older for it: to keep datasets at its newest once made
     # transformers that of 2019.
-    floors = older_than_their_day(resolution)
-    younger = _constrained(resolution, floors, frozenset(resolution.goal_names)) if floors else None
-    if younger is not None:
-        resolution = younger._replace(goal=resolution.goal)
+    # A framework of which the goal states no version is what its components say.
+    is_stated = resolution.matrix.framework in stated_projects(resolution)
+    named = frozenset(resolution.goal_names) - {resolution.matrix.framework or ""}
+    names = named if is_stated else named | {resolution.matrix.framework or ""}
+    for floors in (bounded_since(resolution), older_than_their_day(resolution)):
+        younger = _constrained(resolution, floors, names) if floors else None
+        if younger is not None:
+            resolution = younger._replace(goal=resolution.goal)
+            break
     dated = later_than_their_day(resolution)
     stack = resolution.matrix.curated
     # Of all in the stack both are the same, and a search costs time.
@@ -146,7 +156,7 @@ def _constrained(
     if other is None or len(other.warnings) > len(resolution.warnings):
         return None
     framework = resolution.matrix.framework or ""
-    names = {*resolution.goal_names, framework} - (free - {framework})
+    names = {*resolution.goal_names, framework} - free
     is_same = all(_version_of(other, name) == _version_of(resolution, name) for name in names)
     return other if is_same else None
 

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from cudalock.goals import ProjectRequirement
 from cudalock.resolution.model import Dated
-from cudalock.versions import is_prerelease, parse_version, specifier_set
+from cudalock.versions import (
+    accepts,
+    is_prerelease,
+    leading_name,
+    parse_requirement,
+    parse_version,
+    specifier_set,
+)
 
 if TYPE_CHECKING:
     from cudalock.resolution.model import Candidate, Resolution
@@ -38,7 +45,7 @@ def later_than_their_day(resolution: Resolution) -> tuple[Dated, ...]:
 
 
 def _all_later(resolution: Resolution) -> Iterator[Dated]:
-    stated = _stated(resolution)
+    stated = stated_projects(resolution)
     for parent in resolution.goal_names:
         candidate = resolution.pins.get(parent)
         # What the framework and its companions require is general, and was tried with each release.
@@ -95,6 +102,47 @@ _YEARS: Final = 2
 longer than any torch was supported."""
 
 
+def bounded_since(resolution: Resolution) -> tuple[ProjectRequirement, ...]:
+    """Return constraints that keep components of the goal to their newest release that states an
+    upper bound on the framework, where the goal states no version of the framework and an older
+    release was chosen for want of such a bound: an lmdeploy of 2023 fits each torch by its
+    METADATA, and whoever made the next ones knew of none that does."""
+    framework = resolution.matrix.framework
+    pin = resolution.pins.get(framework or "")
+    if pin is None or pin.name in stated_projects(resolution):
+        return ()
+    found = []
+    for name in resolution.goal_names:
+        candidate = resolution.pins.get(name)
+        is_free = candidate is not None and name not in stated_projects(resolution)
+        if candidate is None or not is_free:
+            continue
+        if pin.name not in _unbounded(resolution, candidate):
+            continue
+        newest = _newest_bounded(resolution, candidate, pin)
+        if newest is not None:
+            found.append(ProjectRequirement.of(name, f">={newest}"))
+    return tuple(found)
+
+
+def _newest_bounded(
+    resolution: Resolution, candidate: Candidate, framework: Candidate
+) -> str | None:
+    """Return the newest release of a project since a candidate that excludes the chosen release of
+    the framework as too new; None if there is none."""
+    project = resolution.universe.project(candidate.name)
+    versions = project.versions if project is not None else []
+    for version in reversed(versions[versions.index(candidate.version or "") + 1 :]):
+        builds = project.release(version).builds if project is not None else ()
+        for text in builds[0].requires if builds else ():
+            if leading_name(text) != framework.name or is_prerelease(version):
+                continue
+            specifier = str(parse_requirement(text).specifier)
+            if _is_bounded(specifier) and not accepts(specifier, framework.version or ""):
+                return version
+    return None
+
+
 def older_than_their_day(resolution: Resolution) -> tuple[ProjectRequirement, ...]:
     """Return constraints that keep components of the goal, whose newer releases were not chosen,
     to those that are not years older than the framework."""
@@ -104,7 +152,7 @@ def older_than_their_day(resolution: Resolution) -> tuple[ProjectRequirement, ..
         return ()
     # Days are ISO 8601, which as text are in the order of time.
     limit = f"{int(day[:4]) - _YEARS}{day[4:]}"
-    stated = _stated(resolution)
+    stated = stated_projects(resolution)
     found = []
     for name in resolution.goal_names:
         candidate = resolution.pins.get(name)
@@ -127,10 +175,10 @@ def _oldest_since(resolution: Resolution, name: str, day: str) -> str | None:
     return None
 
 
-def _stated(resolution: Resolution) -> set[str]:
+def stated_projects(resolution: Resolution) -> set[str]:
     """The projects of which the goal states versions."""
     goal = resolution.goal
     return {stated.name for stated in (*goal.requirements, *goal.constraints) if stated.specifier}
 
 
-__all__ = ["later_than_their_day", "older_than_their_day"]
+__all__ = ["bounded_since", "later_than_their_day", "older_than_their_day", "stated_projects"]

@@ -165,7 +165,9 @@ def _of_contents(row: Mapping[str, Any], contents: WheelContents | None, tags: s
     if "brought" in row:
         return max(_using(row["brought"], contents), key=parse_version, default=None)
     if "gone" in row:
-        return min(_using(row["gone"], contents), key=parse_version, default=None)
+        oldest = min(_using(row["gone"], contents), key=parse_version, default=None)
+        # Without a library nothing is known, which is not the same as libraries without it.
+        return oldest or (row.get("otherwise") if contents.links else None)
     return None
 
 
@@ -178,18 +180,17 @@ def _using(symbols: Mapping[str, list[str]], contents: WheelContents) -> Iterato
 
 
 def _of_systems(systems: Mapping[str, list[str]], contents: WheelContents, tags: str) -> str | None:
-    """Return the oldest glibc of systems with all that a wheel links, where that is newer than what
-    its tags promise."""
+    """Return the oldest glibc of systems with all that a wheel links, and that its tags promise to
+    run on; None if nothing is known of what it links."""
     linked = frozenset[str]().union(*(links.versions for links in contents.links))
     bounds = {glibc for glibc, names in systems.items() if not linked.isdisjoint(names)}
     bounds |= {
         name.removeprefix(_GLIBC) for name in linked if is_version(name.removeprefix(_GLIBC))
     }
-    newest = max(bounds, key=parse_version, default=None)
-    promised = f"2.{glibc_floor(tags) or 0}"
-    if newest is None or parse_version(newest) <= parse_version(promised):
-        return None
-    return newest
+    promised = glibc_floor(tags)
+    if bounds and promised is not None:
+        bounds.add(f"2.{promised}")
+    return max(bounds, key=parse_version, default=None)
 
 
 def pinned(requires: Iterable[str], tags: str) -> dict[str, str]:
