@@ -97,7 +97,7 @@ def test_models_of_a_release(tmp_path: Path) -> None:
 def test_the_embedded_table(matrix: Matrix) -> None:
     path = matrix.file(ARGUMENTS)
     found = dated_names(path, "SFTTrainer.__init__", "max_seq_length")
-    assert [(row.project, row.spans) for row in found] == [("trl", (Span(None, "0.13.0"),))]
+    assert [(row.project, row.spans) for row in found] == [("trl", (Span("0.5.0", "0.13.0"),))]
     # Only the old name of a renamed one, and nothing of what is in every release.
     assert dated_names(path, "Trainer.__init__", "model") == []
     assert dated_names(path.with_name("none.json"), "Trainer.__init__", "model") == []

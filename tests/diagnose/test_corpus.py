@@ -20,13 +20,14 @@ from tests.paths import CASES
 FOLDER: Final = CASES / "diagnose"
 TUNING, APART = FOLDER / "corpus.jsonl", FOLDER / "corpus-apart.jsonl"
 MACHINE: Final = FOLDER / "corpus-machine.jsonl"
+PYTHON: Final = FOLDER / "corpus-python.jsonl"
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-ALL: Final = [*rows(TUNING), *rows(APART), *rows(MACHINE)]
+ALL: Final = [*rows(TUNING), *rows(APART), *rows(MACHINE), *rows(PYTHON)]
 
 
 # -- the files ------------------------------------------------------------------------------------
@@ -35,7 +36,7 @@ ALL: Final = [*rows(TUNING), *rows(APART), *rows(MACHINE)]
 def test_every_line_has_its_form() -> None:
     for row in ALL:
         name = row["id"]
-        assert re.fullmatch(r"[KM]\d{3}", name)
+        assert re.fullmatch(r"[KMP]\d{3}", name)
         assert re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", row["source"]), name
         assert row["cause"]["kind"] in bench.causes(), name
         assert row["text"].strip(), name
