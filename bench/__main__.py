@@ -14,14 +14,16 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from bench.processes import Ran, Spawner
+from cudalock.indexes.package_index import default_index_url
 
 BASE: Final = "python -c pass"
 GOAL: Final = ("--torch", "2.5.1", "--fa2", "--python", "3.11", "--platform", "linux", "--offline")
@@ -35,6 +37,21 @@ NO: Final = "cudalock solve, no solution: reasons and two hints"
 FROZEN: Final = Path(__file__).parent / "frozen.txt"
 """An environment of 200 packages, of which 74 are the stack's and what it requires."""
 PEER_GOAL: Final = "torch==2.5.1"
+DAY: Final = ("--exclude-newer", "2026-11-01")
+"""Of goals that an index is asked about: what it lists changes from day to day."""
+PINS: Final = Path(__file__).parent / "pins.txt"
+"""200 pins of an application, most of them of projects that the matrix lacks."""
+LIVE: Final = {
+    "vllm flash-attn deepspeed": "vllm\nflash-attn\ndeepspeed\n",
+    "gradio lightning": "gradio\nlightning\n",
+    "200 pins": PINS.read_text(encoding="utf-8"),
+}
+"""Goals that lead out of the matrix, as words and as uv reads them."""
+LIVE_BUDGET: Final = "15 x uv (aim 5 x), 3 s, 150 MB"
+RELAXED: Final = Path(__file__).parent / "relax.txt"
+"""60 pins, of which two conflict with the others."""
+UV_LOCK: Final = Path(__file__).parent / "uv-lock.txt"
+"""A uv.lock of 360 lines with a conflict."""
 FLOOR: Final = "import click, packaging.requirements, packaging.version, resolvelib"
 
 
@@ -64,6 +81,8 @@ class Contender:
     note: str = ""
     is_peer: bool = False
     """whether it is a tool that does a like job"""
+    like: str = ""
+    """the name of a contender that does the same"""
     status: int = 0
     """the exit status that it is to end with"""
 
@@ -87,10 +106,44 @@ def contenders(network: bool, pip: bool) -> Iterator[Contender]:
             yield Contender(name, tuple(command), PEER_GOAL, "", "asks the index", True)
         offline = (*command, "--offline")
         yield Contender(f"{name} --offline", offline, PEER_GOAL, "", "warm cache", True)
+        for words, text in LIVE.items() if network else ():
+            yield Contender(_by_uv(words), (*command, *DAY), text, note="warm cache")
     if network and pip:
         command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "-q"]
         name = f"pip install --dry-run {PEER_GOAL}"
         yield Contender(name, (*command, PEER_GOAL), "", "", "asks the index", True)
+
+
+def live_contenders(network: bool, scratch: Path) -> Iterator[Contender]:
+    """What takes longest: goals that lead out of the matrix, explanations, conflicts of files."""
+    lock = scratch / "uv.lock"
+    text = UV_LOCK.read_text(encoding="utf-8")
+    hosts = {"{index}": default_index_url().rstrip("/"), "{files}": "https://files.example"}
+    for name, host in hosts.items():
+        text = text.replace(name, host)
+    lock.write_text(text, encoding="utf-8")
+    target = ("--python", "3.11", "--platform", "linux")
+    check = (*_cudalock(), "check", str(lock), "--offline")
+    yield Contender("cudalock check, uv.lock", check, budget="3 s", status=1)
+    relax = (*_cudalock(), "generate", str(RELAXED), "--relax", "--offline", *target)
+    yield Contender("cudalock generate --relax, 60 pins", relax, budget="3 s")
+    for words in LIVE if network else ():
+        goal = ("generate", str(PINS)) if words == "200 pins" else ("solve", *words.split())
+        live = (*_cudalock(), *goal, *target, *DAY)
+        name = f"cudalock {goal[0]}, {words}"
+        yield Contender(name, live, "", LIVE_BUDGET, "warm cache", like=_by_uv(words))
+    conflicts = {
+        "explain": ("gradio==3.50.2", "numpy==2.4.6"),
+        "why-not": ("vllm==0.32.0", "--torch", "2.5.1"),
+    }
+    for command, words_of_one in conflicts.items() if network else ():
+        conflict = (*_cudalock(), command, *words_of_one, *target, *DAY)
+        name = f"cudalock {command} {' '.join(words_of_one)}"
+        yield Contender(name, conflict, "", "3 s", "warm cache", status=1)
+
+
+def _by_uv(words: str) -> str:
+    return f"uv pip compile ({words})"
 
 
 def time_processes(spawner: Spawner, found: Sequence[Contender], runs: int) -> list[Row]:
@@ -110,12 +163,16 @@ def time_processes(spawner: Spawner, found: Sequence[Contender], runs: int) -> l
             ran[contender.name].append(spawner.run(contender.command, contender.stdin))
     medians = {name: median(each.seconds for each in found) for name, found in ran.items()}
     ours = medians.get(OURS)
-    return [_process_row(each, ran[each.name], medians[BASE], ours) for each in working]
+    return [_process_row(each, ran[each.name], medians, ours) for each in working]
 
 
-def _process_row(contender: Contender, ran: list[Ran], base: float, ours: float | None) -> Row:
-    seconds = median(each.seconds for each in ran)
+def _process_row(
+    contender: Contender, ran: list[Ran], medians: Mapping[str, float], ours: float | None
+) -> Row:
+    seconds, base = medians[contender.name], medians[BASE]
     notes = [contender.note] if contender.note else []
+    if contender.like in medians:
+        notes.append(f"{seconds / medians[contender.like]:.2g} x uv")
     if contender.is_peer and ours is not None:
         notes.append(f"cudalock solve takes {ours / seconds:.2g} x as long")
     return Row(
@@ -269,8 +326,9 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> int:
     """Measure, and print the table."""
     arguments = parser().parse_args(words)
-    with Spawner() as spawner:
-        found = list(contenders(not arguments.no_network, arguments.pip))
+    with Spawner() as spawner, TemporaryDirectory() as scratch:
+        network = not arguments.no_network
+        found = [*contenders(network, arguments.pip), *live_contenders(network, Path(scratch))]
         rows = time_processes(spawner, found, arguments.runs)
     base = next(row.seconds for row in rows if row.name == BASE)
     factors = [int(factor) for factor in arguments.scale.split(",") if factor]

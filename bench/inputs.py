@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, process_time
 from typing import Final
 
 from click.testing import CliRunner
@@ -40,11 +40,13 @@ from cudalock.indexes.elf import read_links
 from cudalock.indexes.metadata import metadata_in, parse_metadata
 from cudalock.indexes.pip_config import read_pip_settings
 from cudalock.matrix.matrix import Matrix
+from cudalock.matrix.store import compile_tables
 from cudalock.projects.kinds import BY_NAME, kind_of
 from cudalock.projects.locks import locked_wheels
 from cudalock.projects.read import find_files
 from cudalock.sdists import UnreadableArchive, read_archive, read_source
 from tests.local_index import build_sdist, build_wheel
+from tests.small_matrix import small_matrix
 
 SEEDS: Final = Path(__file__).parents[1] / "tests"
 SECONDS: Final = 10.0
@@ -89,6 +91,8 @@ class Outcome:
     kind: str
     inputs: int = 0
     seconds: float = 0.0
+    processor: float = 0.0
+    """seconds of it, which on a busy machine are fewer"""
     slowest: float = 0.0
     faults: list[str] = field(default_factory=list)
 
@@ -123,7 +127,7 @@ def fuzz(kind: Kind, seconds: float, seed: int, report: Callable[[str, bytes], N
     """Read changed seeds for a time. `report` gets each new fault and its input."""
     chance = random.Random(f"{seed} {kind.name}")
     outcome, known = Outcome(kind.name), set()
-    begun = monotonic()
+    begun, used = monotonic(), process_time()
     for content in _inputs(kind, chance):
         if monotonic() - begun > seconds:
             break
@@ -134,7 +138,7 @@ def fuzz(kind: Kind, seconds: float, seed: int, report: Callable[[str, bytes], N
             known.add(fault)
             outcome.faults.append(fault)
             report(fault, content)
-    outcome.seconds = monotonic() - begun
+    outcome.seconds, outcome.processor = monotonic() - begun, process_time() - used
     return outcome
 
 
@@ -225,6 +229,7 @@ def kinds(scratch: Path) -> list[Kind]:
         json.loads(line)["text"].encode()
         for line in (SEEDS / "cases/diagnose/corpus.jsonl").open(encoding="utf-8")
     ]
+    matrix_files = _MatrixFiles(scratch / "matrix")
     made = [
         Kind(f"file: {kind}", read, by_kind.get(kind) or [b"torch==2.5.1\n"])
         for kind, read in zip(BY_NAME, guided, strict=False)
@@ -245,8 +250,9 @@ def kinds(scratch: Path) -> list[Kind]:
         Kind("source archives", _archive, _archives()),
         Kind("shared objects", read_links, [_some_library()]),
         Kind("settings", partial(_settings, scratch), SETTINGS),
+        Kind("repositories", partial(_repository, scratch / "repository"), REPOSITORIES),
         Kind("pip's settings", partial(_pip, scratch), PIP),
-        Kind("matrix files", _MatrixFiles(scratch / "matrix"), _MatrixFiles.seeds()),
+        Kind("matrix files", matrix_files, matrix_files.seeds()),
         Kind("records of fixes", partial(_roll_back, scratch / "fixed"), ROLL_BACKS),
     ]
     return made
@@ -464,6 +470,43 @@ def _settings(scratch: Path, content: bytes) -> None:
         (scratch / "pyproject.toml").unlink()
 
 
+REPOSITORIES: Final = [
+    b"setup.py\n" + SETUP_PY.encode(),
+    b"environment.yml\nname: x\nchannels: [pytorch, nvidia]\ndependencies:\n  - python=3.10\n"
+    b"  - pytorch=2.1.0\n  - pytorch-cuda=12.1\n  - pip:\n    - flash-attn==2.5.8\n",
+    b"train.py\nimport torch, flash_attn\nfrom transformers import AutoModel\n"
+    b"try:\n    import xformers.ops\nexcept ImportError:\n    xformers = None\n",
+    b"README.md\n# X\n\n```sh\nconda create -n x python=3.10\npip install torch==2.1.2 "
+    b"--index-url https://download.pytorch.org/whl/cu121\npip install -r requirements.txt\n```\n",
+    b"Dockerfile\nFROM nvidia/cuda:12.1.1-cudnn8-devel-ubuntu22.04\nARG TORCH=2.1.2\n"
+    b"RUN pip install torch==${TORCH} && pip install flash-attn --no-build-isolation\n",
+    b".github/workflows/test.yml\non: push\njobs:\n  test:\n    runs-on: ubuntu-22.04\n"
+    b"    strategy:\n      matrix:\n        python: ['3.9', '3.12']\n    steps:\n"
+    b"      - run: pip install torch==2.4.0 -e .[dev]\n",
+    b"notebook.ipynb\n"
+    + json.dumps(
+        {"cells": [{"cell_type": "code", "source": ["!pip install -q torch==2.5.1\n"]}]}
+    ).encode(),
+    b"model/__init__.py\nimport importlib\nimportlib.import_module('torchvision')\n",
+]
+
+
+def _repository(root: Path, content: bytes) -> None:
+    name, _, rest = content.partition(b"\n")
+    if name not in {each.partition(b"\n")[0] for each in REPOSITORIES}:
+        return
+    root.mkdir(exist_ok=True)
+    (root / "requirements.txt").write_text("torch>=2\nnumpy\n", encoding="utf-8")
+    path = root / name.decode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(rest)
+    try:
+        run_command(["generate", str(root), "--offline", "--no-detect"])
+        run_command(["check", str(root)])
+    finally:
+        shutil.rmtree(root)
+
+
 def _pip(scratch: Path, content: bytes) -> None:
     file = scratch / "pip.conf"
     file.write_bytes(content)
@@ -487,39 +530,58 @@ def _roll_back(prefix: Path, content: bytes) -> None:
 
 
 class _MatrixFiles:
-    """A matrix in which one file is changed; the first line of an input is its name."""
+    """A small matrix, with the embedded one's files that are read apart, in which one file is
+    changed; the first line of an input is its name."""
 
-    NAMES = ("matrix.toml", "components/torch.toml", "components/xformers.toml", "compiled.json")
-    MORE = ("index/xformers.json", "cuda/gpus.json", "cuda/toolkits.json", "switches.json")
+    EMBEDDED = ("*.toml", "cuda/*.json", "images/*.toml", "names/*.json", "components/*.toml")
+    COMMANDS = (
+        ("solve", "torch", "thing", "--cuda", "12.4", "--platform", "linux", "--offline"),
+        ("matrix", "lint"),
+        ("diagnose", "ImportError: cannot import name 'x' from 'torchvision'"),
+        ("check", "Dockerfile"),
+    )
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = small_matrix(folder)
+        for pattern in self.EMBEDDED:
+            for path in data_directory().glob(pattern):
+                to = folder / path.relative_to(data_directory())
+                small = path.stat().st_size < LONGEST // (
+                    4 if to.parent.name == "components" else 1
+                )
+                if small and not to.exists():
+                    to.parent.mkdir(exist_ok=True)
+                    shutil.copyfile(path, to)
+        (folder / "compiled.json").write_text(compile_tables(folder), encoding="utf-8")
+        self._files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+        self._project = folder.with_name("project")
+        self._project.mkdir()
+        (self._project / "Dockerfile").write_text(
+            "FROM pytorch/pytorch:2.4.0-cuda12.4-cudnn9-devel\nRUN pip install torch==2.5.1\n"
+        )
 
-    @classmethod
-    def seeds(cls) -> list[bytes]:
-        names = [name for name in (*cls.NAMES, *cls.MORE) if (data_directory() / name).is_file()]
-        return [
-            name.encode() + b"\n" + (data_directory() / name).read_bytes()[: LONGEST - 50]
-            for name in names
-        ]
+    def seeds(self) -> list[bytes]:
+        return [name.encode() + b"\n" + text for name, text in self._files.items()]
 
     def __call__(self, content: bytes) -> None:
-        if not self._folder.is_dir():
-            shutil.copytree(data_directory(), self._folder)
         name, _, rest = content.partition(b"\n")
-        path = self._folder / name.decode("ascii", "replace").replace("\0", "")
-        if path.name not in {each.rpartition("/")[2] for each in (*self.NAMES, *self.MORE)}:
+        kept = self._files.get(name.decode("utf-8", "replace"))
+        if kept is None:
             return
-        if not path.is_file():
-            return
-        before = path.read_bytes()
+        path = self._folder / name.decode()
         path.write_bytes(rest)
         try:
-            run_command(
-                ["solve", "torch", "--xformers", "--matrix", str(self._folder), "--offline"]
-            )
+            for words in self.COMMANDS:
+                plain = [
+                    str(self._project / each) if each == "Dockerfile" else each for each in words
+                ]
+                run_command([*plain, "--matrix", str(self._folder)])
         finally:
-            path.write_bytes(before)
+            path.write_bytes(kept)
 
 
 def fuzz_all(minutes: float, seed: int, only: list[str], save: Path) -> list[Outcome]:
@@ -540,7 +602,8 @@ def fuzz_all(minutes: float, seed: int, only: list[str], save: Path) -> list[Out
             outcome = fuzz(kind, minutes * 60, seed, report)
             outcomes.append(outcome)
             print(
-                f"{outcome.kind}: {outcome.inputs} inputs in {outcome.seconds:.0f} s, slowest"
+                f"{outcome.kind}: {outcome.inputs} inputs in {outcome.seconds:.0f} s"
+                f" ({outcome.processor:.0f} s of the processor), slowest"
                 f" {outcome.slowest:.2f} s, {len(outcome.faults)} faults",
                 flush=True,
             )
@@ -549,9 +612,13 @@ def fuzz_all(minutes: float, seed: int, only: list[str], save: Path) -> list[Out
 
 def table(outcomes: list[Outcome]) -> str:
     """Return the figures as a table of Markdown."""
-    lines = ["| Read as | Inputs | Minutes | Slowest | Faults |", "|---|--:|--:|--:|--:|"]
+    lines = [
+        "| Read as | Inputs | Minutes | Of the processor | Slowest | Faults |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
     lines += [
-        f"| {each.kind} | {each.inputs:,} | {each.seconds / 60:.1f} | {each.slowest:.2f} s"
+        f"| {each.kind} | {each.inputs:,} | {each.seconds / 60:.1f} | {each.processor / 60:.1f}"
+        f" | {each.slowest:.2f} s"
         f" | {len(each.faults)} |"
         for each in outcomes
     ]

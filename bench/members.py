@@ -33,11 +33,17 @@ FAMILIES: Final = {
     "diffusers": {"Pipeline": "DiffusionPipeline", "Scheduler": "SchedulerMixin"},
 }
 """How names end that are derived from a class: most of them are not worth a row each."""
-LEFT_OUT: Final = ("vllm", "sglang", "torch", "deepspeed", "torchvision", "triton", "trl")
+LEFT_OUT: Final = (
+    "vllm",
+    "sglang",
+    "torch",
+    "deepspeed",
+    "torchvision",
+    "triton",
+    "trl",
+    "torchmetrics",
+)
 """Projects whose classes are few that others call the methods of."""
-ANYTHING: Final = "__getattr__"
-"""A class with this has members that its text does not name."""
-
 Members = Mapping[str, frozenset[str]]
 """A class to the names of its members, with those of the classes that it is derived from"""
 
@@ -134,13 +140,14 @@ def changed(by_release: Mapping[str, Members]) -> dict[str, dict[str, list[int]]
         states = [by_release[release].get(name) for release in releases]
         rows = {}
         for member in _public(states):
-            has, last = [], None
+            has: list[int] = []
+            last = False
             for position, state in enumerate(states):
-                # A release without the class does not end a member.
-                last = last if state is None else member in state or ANYTHING in state
+                # A release without the class does not end a member. What `__getattr__` makes up is
+                # asked for only where a program says that it is not there.
+                last = last if state is None else member in state
                 has += [position] if last else []
-            lacking = [state for state in states if state is not None and member not in state]
-            if any(ANYTHING not in state for state in lacking):
+            if any(state is not None and member not in state for state in states):
                 rows[member] = edges_of(has, len(releases))
         if rows:
             table[name] = rows

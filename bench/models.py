@@ -1,13 +1,12 @@
 """`python -m bench.models FOLDER`: write `matrix/names/models.json` from wheels.
 
-The file says from which release on transformers knows a model type, and vllm an architecture, so
-that `diagnose` can place `KeyError: 'qwen3'`. FOLDER has a folder of wheels for each of the two;
-those that have no such list yet are left out. The wheels are read, never imported.
+The file says from which release on transformers knows a model type or a tokenizer, and vllm an
+architecture, so that `diagnose` can place `KeyError: 'qwen3'`. FOLDER has a folder of wheels for
+each of the two; those that have no such list yet are left out. The wheels are read, never imported.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import zipfile
@@ -18,6 +17,7 @@ from typing import Final, NamedTuple
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
+from bench.arguments import render
 from bench.names import FOLDER, edges_of
 
 FILE: Final = FOLDER / "models.json"
@@ -33,15 +33,26 @@ class _List(NamedTuple):
 
 
 LISTS: Final = {
-    "transformers": _List(
-        "model type",
-        re.compile(r"^transformers/models/auto/(?:configuration_auto|auto_mappings)\.py$"),
-        re.compile(r"""\(\s*"([a-z0-9_.-]+)",\s*"\w+Config"|"([a-z0-9_.-]+)":\s*"\w+Config\""""),
+    "transformers": (
+        _List(
+            "model type",
+            re.compile(r"^transformers/models/auto/(?:configuration_auto|auto_mappings)\.py$"),
+            re.compile(
+                r"""\(\s*"([a-z0-9_.-]+)",\s*"\w+Config"|"([a-z0-9_.-]+)":\s*"\w+Config\""""
+            ),
+        ),
+        _List(
+            "tokenizer",
+            re.compile(r"^transformers/models/auto/tokenization_auto\.py$"),
+            re.compile(r'"([A-Z]\w*Tokenizer(?:Fast)?)"'),
+        ),
     ),
-    "vllm": _List(
-        "architecture",
-        re.compile(r"^vllm/model_executor/models/(?:registry|__init__)\.py$"),
-        re.compile(r'"([A-Z]\w+)":\s*\('),
+    "vllm": (
+        _List(
+            "architecture",
+            re.compile(r"^vllm/model_executor/models/(?:registry|__init__)\.py$"),
+            re.compile(r'"([A-Z]\w+)":\s*\('),
+        ),
     ),
 }
 
@@ -67,19 +78,23 @@ def changed(by_release: Mapping[str, frozenset[str]]) -> dict[str, list[int]]:
 
 def main() -> None:
     """Read the folders of wheels, and write the file."""
-    lines = []
-    for project, listed in LISTS.items():
+    projects = {}
+    for project, lists in LISTS.items():
         wheels: dict[Version, Path] = {}
         for wheel in (Path(sys.argv[1]) / project).glob("*.whl"):
             wheels[parse_wheel_filename(wheel.name)[1]] = wheel
-        found = {str(v): models_of(wheels[v], listed) for v in sorted(wheels)}
-        by_release = {release: names for release, names in found.items() if names}
-        row = {"releases": list(by_release), "rows": {listed.word: changed(by_release)}}
-        compact = json.dumps(row, separators=(",", ":"), sort_keys=True)
-        lines.append(f"{json.dumps(project)}: {compact}")
+        found = {
+            str(version): [models_of(wheels[version], listed) for listed in lists]
+            for version in sorted(wheels)
+        }
+        by_release = {release: names for release, names in found.items() if all(names)}
+        rows = {
+            listed.word: changed({release: names[at] for release, names in by_release.items()})
+            for at, listed in enumerate(lists)
+        }
+        projects[project] = (list(by_release), rows)
     source = "the lists of models in the wheels of the releases that it lists"
-    text = f'{{"source": {json.dumps(source)},\n"projects": {{\n' + ",\n".join(lines) + "\n}}\n"
-    FILE.write_text(text, encoding="utf-8", newline="\n")
+    FILE.write_text(render(source, projects), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

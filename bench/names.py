@@ -34,9 +34,11 @@ of transformers alone has a megabyte."""
 
 DEEPER: Final = re.compile(
     r"google\.protobuf\.[a-z]\w*$|lightning\.[a-z]\w*\.[a-z]\w*$"
+    r"|(?:keras|outlines|urllib3)\.(?:fsm|preprocessing|util|utils)\.[a-z]\w*$"
     r"|(?:accelerate|bitsandbytes|datasets|deepspeed|huggingface_hub|mmcv|mmengine"
     r"|peft|pytorch_lightning|timm|torchaudio|torchvision|trl|xformers)\.[a-z]\w*\.[a-z]\w*$"
-    r"|diffusers\.(?:utils|loaders|models)\.[a-z]\w*$|vllm\.(?:engine|config|lora)\.[a-z]\w*$"
+    r"|diffusers\.(?:utils|loaders|models)\.[a-z]\w*$|sglang\.srt\.[a-z]\w*$"
+    r"|vllm\.(?:config|distributed|engine|entrypoints|lora|model_executor)\.[a-z]\w*$"
     r"|transformers\.(?:utils|generation|integrations)\.[a-z]\w*$"
     r"|transformers\.models\.(?:bert|clip|gemma2?|gpt2|llama|mistral|mixtral|phi3?|qwen2|qwen2_vl"
     r"|qwen3|t5|whisper)\.modeling_\w+$"

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 FIELD: Final = CASES / "field"
 SETS: Final = {
     **{"known_good": 60, "solvable": 40},
-    **{"threads": 60, "threads2": 110, "threads3": 160, "machines": 30},
+    **{"threads": 60, "threads2": 110, "threads3": 160, "threads4": 120, "machines": 30},
 }
-THREADS: Final = ("threads", "threads2", "threads3", "machines")
+THREADS: Final = ("threads", "threads2", "threads3", "threads4", "machines")
 """The sets, with the least number of cases in each."""
 KEYS: Final = {
     *("id", "source", "files", "text", "command", "truth", "verified"),

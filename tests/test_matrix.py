@@ -13,6 +13,7 @@ from cudalock.errors import MatrixError, UnknownVersion
 from cudalock.files import data_directory
 from cudalock.lint import LINTS, Lint, lint
 from cudalock.matrix.matrix import Matrix
+from cudalock.matrix.releases import read_project
 
 MATRIX = Matrix.load()
 # In two pieces, so that the tests themselves hold no such name.
@@ -48,6 +49,27 @@ def test_a_cuda_release_that_is_not_there(release: str, message: str, hint: str)
 
 def test_gpus_are_found_by_name_and_by_capability() -> None:
     assert MATRIX.gpus.find("NVIDIA GeForce RTX 4090") == MATRIX.gpus.find("8.9") == "8.9"
+
+
+@pytest.mark.parametrize("name", ["flash-attn", "torchvision", "xformers", "bitsandbytes", "torch"])
+def test_a_row_unparsed_has_the_labels_of_its_builds(name: str) -> None:
+    path = MATRIX.file(f"index/{name}.json")
+    unparsed, parsed = read_project(path), read_project(path)
+    seen = 0
+    for release in parsed:
+        for label in ("torch", "cuda", "cxx11abi", "ships", "tag"):
+            told: list[tuple[str, ...]] = []
+            # `append` returns None: no value fits.
+            may_have = unparsed.may_have(release.version, label, told.append)  # type: ignore[arg-type]
+            values = set(release.by_label(label))
+            if may_have:
+                assert told == []
+            else:
+                seen += 1
+                assert set(told) == values
+                assert unparsed.may_have(release.version, label, values.__contains__)
+            assert may_have or () not in values
+    assert seen or name in ("bitsandbytes", "torch")
 
 
 # -- the whole ------------------------------------------------------------------------------------

@@ -253,6 +253,7 @@ OTHER_OPTIONS = {
     *("--bars", "--file", "--override"),
     *("--again", "--lock-only", "--minor", "--only", "--page"),
     *("--checkouts", "--folder", "--heavy", "--machine", "--minutes", "--seed"),
+    *("--date", "--sample", "--state", "--tests"),
     # of Poetry
     "--extras",
     # of `conda list`

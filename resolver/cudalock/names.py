@@ -46,7 +46,10 @@ def likely_typo(word: str, known: Iterable[str]) -> str | None:
 
 def _key(text: str) -> str:
     """Drop what does not matter in a word: case and separators, also the spaces of an alias."""
-    return re.sub(_SEPARATORS, "-", text.strip()).lower()
+    lowered = text.strip().lower()
+    # Nearly every name is written so already, and a solve reads five hundred.
+    is_plain = "--" not in lowered and lowered.replace("-", "").isalnum()
+    return lowered if is_plain else re.sub(_SEPARATORS, "-", lowered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cudalock.records import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 # -- sentences ----------------------------------------------------------------------------------
 
@@ -34,12 +34,17 @@ def json_text(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
 
 
-def read_json(content: str | bytes) -> Any:
-    """Parse JSON that may be anybody's. Raises ValueError, also for what is nested too deeply."""
+def read_json(
+    content: str | bytes, object_hook: Callable[[dict[str, Any]], Any] | None = None
+) -> Any:
+    """Parse JSON that may be anybody's; `object_hook` is json's.
+
+    Raises ValueError, also for what is nested too deeply.
+    """
     import json
 
     try:
-        return json.loads(content)
+        return json.loads(content, object_hook=object_hook)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

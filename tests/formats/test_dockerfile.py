@@ -37,6 +37,10 @@ class Case(NamedTuple):
 
 SLIM = "python:3.12-slim-bookworm"
 GPU = "NVIDIA_DRIVER_CAPABILITIES"
+APT = (
+    "\nRUN apt-get update \\\n    && apt-get install -y --no-install-recommends {} \\\n"
+    "    && rm -rf /var/lib/apt/lists/*\n"
+)
 CASES = {
     "wheels bring CUDA": Case(
         "--torch 2.8 --vision --python 3.12",
@@ -70,12 +74,12 @@ CASES = {
     "a package of the distribution": Case(
         "--torch 2.6 torchcodec==0.2.1 --python 3.12",
         (SLIM,),
-        ("\n    && apt-get install -y --no-install-recommends ffmpeg", "[torchcodec-ffmpeg]"),
+        (APT.format("ffmpeg"), "[torchcodec-ffmpeg]"),
     ),
     "a kernel that is compiled when it runs": Case(
         "unsloth --python 3.11",
         ("python:3.11-slim-bookworm",),
-        ("\n    && apt-get install -y --no-install-recommends gcc libc6-dev",),
+        (APT.format("gcc libc6-dev"),),
     ),
     "several machines": Case(
         "--torch 2.9 --python 3.12 --platform linux-aarch64", (SLIM,), (), ("nvidia/cuda",)

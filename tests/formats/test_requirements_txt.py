@@ -461,3 +461,26 @@ def test_urls_install(tool: str, folder: Path, index: LocalIndex) -> None:
     text = render(served_lock(index), urls=True)
     assert "--extra-index-url" not in text
     assert install(text, tool, folder, index)[-1].startswith("torch @ http://127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("folder", "path"),
+    [
+        ("wheels", "./wheels/x.whl"),
+        ("./wheels/", "./wheels/x.whl"),
+        ("wheels/./own", "./wheels/./own/x.whl"),
+        (".", "./x.whl"),
+        ("./", "./x.whl"),
+        ("../wheels", "./../wheels/x.whl"),
+        ("/srv/wheels/", "/srv/wheels/x.whl"),
+        ("C:/wheels", "C:/wheels/x.whl"),
+    ],
+)
+def test_a_wheel_in_a_folder_is_no_name(folder: str, path: str) -> None:
+    assert requirements_txt.path(folder, "x.whl") == path
+
+
+@pytest.mark.parametrize("folder", ["my wheels", "a;b", "a@b", ""])
+def test_a_folder_that_no_line_can_name_is_refused(folder: str) -> None:
+    with pytest.raises(UsageError, match="cannot name the folder"):
+        requirements_txt.path(folder, "x.whl")

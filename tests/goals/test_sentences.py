@@ -75,3 +75,33 @@ def test_no_word_of_a_sentence_is_looked_up_nor_offered_to_be(row: dict[str, Any
     except BadPhrase as error:
         hints = error.hints
     assert not any("package" in hint for hint in hints)
+
+
+class Listing(ClosedUniverse):
+    """A universe with an index that has every name."""
+
+    looks_further = True
+
+    def elsewhere(self, names: Any, /) -> frozenset[str]:
+        return frozenset(names)
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["faster-whisper windows"], ["faster-whisper"]),
+        (["whisperx linux py3.11"], ["whisperx"]),
+        (["torch 2.6 + whisperx, linux"], ["torch 2.6", "whisperx"]),
+        (["windows", "whisperx"], ["whisperx"]),
+        # What may be a word of the language beside a project, and a slip of a known name.
+        (["gimme torch"], None),
+        (["windows faster-whisper"], None),
+        (["xformrs windows"], None),
+    ],
+)
+def test_a_package_in_a_list_of_names(words: list[str], asked: list[str] | None) -> None:
+    if asked is None:
+        with pytest.raises(BadPhrase):
+            parse_phrase(words, Listing(UNIVERSE.matrix))
+        return
+    assert stated(parse_phrase(words, Listing(UNIVERSE.matrix)))["asked"] == asked

@@ -21,8 +21,15 @@ from cudalock.indexes.client import Web
 from cudalock.indexes.listings import File, Listing, read_listing, with_credentials_of
 from cudalock.indexes.metadata import MalformedMetadata, Metadata, parse_metadata, read_metadata
 from cudalock.indexes.pip_config import PipSettings
-from cudalock.indexes.rows import grouped, is_kept, listed_row, releases_of, representative
-from tests.local_index import ServedFile, build_wheel
+from cudalock.indexes.rows import (
+    grouped,
+    is_kept,
+    listed_row,
+    may_be_used,
+    releases_of,
+    representative,
+)
+from tests.local_index import ServedFile, build_sdist, build_wheel
 from tests.scripted import Answer, ScriptedServer
 
 if TYPE_CHECKING:
@@ -344,6 +351,9 @@ def test_metadata_is_read_or_refused(text: bytes, expected: tuple[str, ...] | No
         Answer(headers=HTML, body=b'<html><a href="/login">Please log in</a></html>'),
         Answer(headers=JSON, body=b"<html>"),
         Answer(headers=JSON, body=b'{"files": [1]}'),
+        Answer(headers=JSON, body=b'{"files": [{"filename": "a_b-1.0.zip"}]}'),
+        Answer(headers=JSON, body=b'{"files": [{"url": 5}]}'),
+        Answer(headers=JSON, body=b'{"files": {"url": "https://x.example/a_b-1.0.zip"}}'),
         Answer(headers=JSON, body=b'{"detail": "no"}'),
         Answer(headers={"Content-Type": "application/json"}, body=b"{}"),
         Answer(headers=HTML, body=as_html(OLD), cut=100),
@@ -358,6 +368,31 @@ def test_no_listing(server: ScriptedServer, answer: Answer) -> None:
     server.answers[PAGE] = [answer]
     with Web(PipSettings()) as web, pytest.raises(NetworkError, match="cannot read http://127"):
         read_listing(web, server.url("/simple/"), "a-b")
+
+
+def test_a_listing_with_more_than_files(server: ScriptedServer) -> None:
+    """What has a URL of its own and is no file is no reason to refuse a page."""
+    row = {"url": "a_b-1.0.zip", "provenance": {"url": "https://x.example/y"}}
+    document = {"url": "https://x.example", "meta": {"url": ""}, "files": [{"url": ""}, row]}
+    server.answers[PAGE] = [Answer(headers=JSON, body=json.dumps(document).encode())]
+    with Web(PipSettings()) as web:
+        listing = read_listing(web, server.url("/simple/"), "a-b")
+    assert [file.name for file in (listing.files if listing else ())] == ["a_b-1.0.zip"]
+
+
+@pytest.mark.parametrize("kind", ["json", "html"])
+def test_a_listing_without_what_nobody_uses(server: ScriptedServer, kind: str) -> None:
+    wheels = [build_wheel("a-b", "1.1", tags) for tags in KEPT]
+    files = (*wheels, OLD, build_sdist("a-b", "1.0", {}), build_sdist("a-b", "2.0", {}))
+    body = as_json(*files) if kind == "json" else as_html(*files)
+    server.answers[PAGE] = [Answer(headers=JSON if kind == "json" else HTML, body=body)]
+    with Web(PipSettings()) as web:
+        whole = read_listing(web, server.url("/simple/"), "a-b")
+        part = read_listing(web, server.url("/simple/"), "a-b", may_be_used)
+    assert whole is not None
+    assert part is not None
+    assert releases_of(part) == releases_of(whole)
+    assert len(part.files) == len(files) - list(KEPT.values()).count(False)
 
 
 def test_a_project_that_is_not_there(

@@ -205,6 +205,20 @@ def test_an_allowed_build_tells_what_it_needs(index: LocalIndex) -> None:
     assert "# with pip: pip install --require-hashes --no-build-isolation -r" in text
 
 
+@pytest.mark.parametrize("name", ["requirements", "pylock"])
+def test_a_build_from_a_folder_says_what_has_to_be_there_first(
+    index: LocalIndex, name: str
+) -> None:
+    note = "# note: an isolated build needs an index: install setuptools and wheel, or the build"
+    wheels = ("--wheels", "wheels", "--format", name)
+    status, text, said = run("zz-pure", index, *wheels)
+    assert status == 0, said
+    header = [line for line in text.splitlines() if line.startswith("# ")]
+    assert header[0].startswith("# cudalock: "), "what is added replaces nothing"
+    assert header[-1].startswith(note)
+    assert note not in run("zz-pure", index, "--format", name)[1]
+
+
 def test_a_skipped_project_is_left_out_and_named(index: LocalIndex) -> None:
     status, text, said = run("zz-user zz-cuda --skip zz-cuda --skip zz-pure", index)
     assert status == 0, said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import os
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 import zlib
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
@@ -69,6 +71,23 @@ def test_a_fresh_answer_is_asked_for_once(server: ScriptedServer) -> None:
     server.answers[PAGE] = [Answer(headers=FRESH, body=b"a"), Answer(headers=FRESH, body=b"b")]
     assert [read(server), read(server)] == [b"a", b"a"]
     assert server.paths() == [PAGE]
+
+
+@pytest.mark.parametrize("kind", ["of the server", "of the cache"])
+def test_an_answer_is_freed_without_a_garbage_collection(server: ScriptedServer, kind: str) -> None:
+    server.answers[PAGE] = [Answer(headers=FRESH, body=b"a")]
+    with Web(PipSettings()) as web:
+        if kind == "of the cache":
+            read(server)
+        gc.disable()
+        try:
+            answer = web.get(server.url(PAGE))
+            assert answer.content == b"a"
+            is_there = weakref.ref(answer)
+            del answer
+            assert is_there() is None
+        finally:
+            gc.enable()
 
 
 def test_an_answer_is_asked_about_by_its_tag(server: ScriptedServer) -> None:

@@ -40,6 +40,7 @@ _HELD: Final = re.compile(
     r"(?<!\S)(?:--no-deps|-c|--constraints?|--override|--target|-t|--prefix)(?![\w-])"
 )
 """Options of an install with which it leaves the image's packages as they are, or may."""
+_LINK: Final = re.compile(r"(?:-f|--find-links)[ =][\"']?(https?://[^\s\"']+)")
 _VARIABLE: Final = re.compile(r"(?:PIP|UV)_(?:CONSTRAINT|OVERRIDE)=[\"']?[^\s\"']")
 
 
@@ -242,8 +243,10 @@ class BaseImages:
         yield self._finding(declared, says, image, severity, fix, framework)
 
     def _misfit(self, declared: Declared, image: OnImage) -> Iterator[Finding]:
-        """A wheel by URL that was built for a release, on an image with a build of its own."""
-        if not image.is_own or not declared.url or ".whl" not in declared.url:
+        """A wheel that was built for a release, by URL or from its builder's page, on an image
+        with a build of its own."""
+        by_url = bool(declared.url) and ".whl" in (declared.url or "")
+        if not image.is_own or not (by_url or self._is_from_a_page(declared)):
             return
         facts = list(tying_facts(self._matrix, self._matrix.component(declared.name).facts))
         if facts:
@@ -251,6 +254,18 @@ class BaseImages:
             fix = self._build(declared.name, None)
             ids = (facts[0].id,)
             yield self._finding(declared, says, image, "error", fix, facts=ids)
+
+    def _is_from_a_page(self, declared: Declared) -> bool:
+        """Whether the command that installs a line names a page of a builder that has it."""
+        part, place = self._command_of(declared)
+        pages = [
+            builder.page.partition("{")[0]
+            for builder in self._matrix.builders.values()
+            if builder.page and builder.has(declared.name)
+        ]
+        return bool(pages) and any(
+            link.startswith(tuple(pages)) for link in _LINK.findall(_segment(part.text, place))
+        )
 
     def _downloads(self, declared: Declared, image: OnImage) -> Iterator[Finding]:
         """A build that downloads a wheel for a release, on an image with a build of its own."""

@@ -65,17 +65,13 @@ class OpenRequirements:
         if any(pin.name == name for pin in self._pinned) or is_vendor_library(name):
             return
         beside = self._file.wanted_with(requirement.group)
-        pins = {
-            pin.name: (pin.version or "").partition("+")[0]
-            for pin in self._pinned
-            if pin.group in beside
-        }
+        pins = {pin.name: pin.version or "" for pin in self._pinned if pin.group in beside}
         # What the pins themselves require of it narrows the choice as the line does.
         stated = [requirement.specifier] if requirement.specifier else []
         required = [
             specifier
             for pin, version in pins.items()
-            for specifier in self._stack.specifiers_in(pin, version, name)
+            for specifier in self._stack.specifiers_in(pin, version.partition("+")[0], name)
         ]
         newest = newest_that_fails(name, [*stated, *required], pins, target, self._universe)
         if newest is not None:

@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from cudalock.targets import Target
 
 
-def facts_in_force(name: str, version: str, target: Target, matrix: Matrix) -> Iterator[Fact]:
-    """Yield the facts about a release that a lock may not go against on a target.
+def facts_in_force(
+    name: str, version: str, target: Target, matrix: Matrix, *, soft: bool = False
+) -> Iterator[Fact]:
+    """Yield the facts about a release that a lock may not go against on a target, with `soft` those
+    that it is warned of as well.
 
     Without those about shared files, which are found by other ways.
     """
     environment = target.marker_environment()
     for fact in matrix.component(name).facts:
-        is_hard = fact.is_hard and fact.scope == "solve" and not fact.alone and not fact.shared_path
-        if is_hard and accepts(fact.versions, version) and holds(fact.when, environment):
+        counts = fact.is_hard or (soft and not fact.is_slight)
+        is_meant = counts and fact.scope == "solve" and not fact.alone and not fact.shared_path
+        if is_meant and accepts(fact.versions, version) and holds(fact.when, environment):
             yield fact
 
 

@@ -17,13 +17,21 @@ from cudalock.compat.unbuilt import SOURCE_ONLY, conflicts_of_source
 from cudalock.compat.wheels import PinWheels
 from cudalock.findings import Finding
 from cudalock.matrix.releases import KNOWN, PACKAGE_INDEX
+from cudalock.matrix.sources import PURE
 from cudalock.records import NamedTuple, replace
 from cudalock.resolution.blockers import Blame
 from cudalock.resolution.elements import ids_of
 from cudalock.targets.accelerators import is_vendor_library
 from cudalock.targets.facets import COMPONENTS, titled
 from cudalock.text import listed
-from cudalock.versions import accepts, is_prerelease, may_accept, names_prerelease, parse_version
+from cudalock.versions import (
+    accepts,
+    holds,
+    is_prerelease,
+    may_accept,
+    names_prerelease,
+    parse_version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -356,7 +364,8 @@ class Judge:
                 finding = conflict_finding(core, problem, self.verb, unlisted)
                 if follows := self._follows(core, finding, conflicts):
                     finding = follows
-                if unknown := self._unverified(core, finding) or self._unknown_build(core, finding):
+                unknown = self._unverified(core, finding) or self._unknown_build(core, finding)
+                if unknown := unknown or self._unread_source(core, finding):
                     finding = unknown
                 conflicts.append(PinConflict(finding, tuple(reversed(core))))
             # The most important pins come first: the last one is the least to be missed.
@@ -440,6 +449,42 @@ class Judge:
             f" that is not in the matrix; of the builds in it, {known}"
         )
         return replace(finding, code="CL105", severity="note", sentence=sentence, fix=None)
+
+    def _unread_source(self, core: Sequence[PinnedProject], finding: Finding) -> Finding | None:
+        """The note that stands for a conflict of an open pin, where an installer may build a
+        release without a wheel of which nobody has read what it requires."""
+        for pin in core:
+            project = self.universe.project(pin.name)
+            if pin.version is not None or pin.file is not None or project is None:
+                continue
+            unread = [
+                version
+                for version in project.versions
+                if may_accept(pin.specifier, version)
+                and not is_prerelease(version)
+                and (release := project.release(version)).is_source_only
+                and release.stated_requires is None
+                and not self._compiles(pin.name, version)
+            ]
+            if unread:
+                names = " and ".join(pin.text for pin in core)
+                known = finding.sentence.partition("; ")[2]
+                span = unread[0] if len(unread) == 1 else f"{unread[0]} to {unread[-1]}"
+                sentence = (
+                    f"{names} are not judged: without a wheel there is {pin.name} {span}, of which"
+                    " nobody has read what the source distribution requires; of the others,"
+                    f" {known}"
+                )
+                return replace(finding, code="CL105", severity="note", sentence=sentence, fix=None)
+        return None
+
+    def _compiles(self, name: str, version: str) -> bool:
+        """Whether the source distribution of a release is known to need a compiler."""
+        environment = self.target.marker_environment()
+        state = self.matrix.component(name).source_state(
+            version, lambda marker: holds(marker, environment)
+        )
+        return state is not None and state.kind != PURE
 
     def _core(self, pins: Sequence[PinnedProject]) -> list[PinnedProject]:
         """Return a minimal set of incompatible pins; of the stack alone, if that is enough."""

@@ -69,6 +69,11 @@ class NameTable:
         edges = module_edges or rows.get(name) or of_module
         return _before(_spans_of(self._releases, edges), self._releases[0], version)
 
+    @property
+    def examined(self) -> tuple[str, str]:
+        """The oldest and the newest release that was examined."""
+        return self._releases[0], self._releases[-1]
+
     def has_module(self, module: str) -> bool:
         """Return whether the table has rows for a module, of which some release may lack it."""
         return module in self._modules

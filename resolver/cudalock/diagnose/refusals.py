@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.diagnose.machine import LONGEST
 from cudalock.diagnose.statements import NoCandidate, Statement, StatementReader
-from cudalock.versions import accepts, is_specifier, is_version
+from cudalock.targets import PLATFORMS
+from cudalock.targets.platforms import of_wheel_tags
+from cudalock.text import either
+from cudalock.versions import accepts, canonical, is_specifier, is_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,12 +62,14 @@ class Excluding(Statement):
 
     @property
     def says(self) -> str:
-        (one, wanted), (other, excluded) = self.first, self.second
-        return f"must be {wanted} for {one} and {excluded} for {other}: no release is both"
+        (requirer, wanted), (excluder, excluded) = self.first, self.second
+        return f"must be {wanted} for {requirer} and {excluded} for {excluder}: no release is both"
 
     @property
     def fix(self) -> str | None:
-        return f"another release of {self.first[0].split()[0]} or of {self.second[0].split()[0]}"
+        names = [who.split()[0] for who, _ in (self.first, self.second) if who != _YOU]
+        own = "" if len(names) > 1 else ", or another version of your own choice"
+        return f"another release of {' or of '.join(names)}{own}"
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -85,13 +90,12 @@ _WHEEL: Final = re.compile(
     r"-(?P<python>[\w.]+)-(?P<abi>[\w.]+)-(?P<platform>[\w.]+)\.whl"
 )
 _NOT_SUPPORTED: Final = "is not a supported wheel on this platform"
-_SYSTEMS: Final = (("win", "Windows"), ("macosx", "macOS"), ("linux", "Linux"))
 
 # Bounded: a hostile text may be one name of a megabyte.
 _NAME: Final = r"[A-Za-z0-9][\w.-]{0,80}"
 _MARKS: Final = r"(?:\[[\w,-]*\])?(?:\{[^}]{0,200}\})?"
 _CLAUSE: Final = r"(?:[<>=!~]=?=?\s?[0-9][\w.*+!]*)"
-_CLAUSES: Final = rf"{_CLAUSE}(?:\s?,\s?{_CLAUSE})*"
+_CLAUSES: Final = rf"{_CLAUSE}(?:(?:\s?,\s?|\sand\s){_CLAUSE})*"
 # uv: `vllm>=0.8.5 depends on torch==2.6.0`; Poetry: `torch (2.8.0) depends on triton (3.4.0)`; pip:
 # `xformers 0.0.26.post1 depends on torch==2.3.0`.
 _DEPENDS: Final = re.compile(r" (?:depends on|requires) ")
@@ -107,8 +111,10 @@ _REQUESTED: Final = re.compile(
     r"(?:you require|your project depends on|The user requested) (?=[A-Za-z0-9])"
 )
 _YOU: Final = "the request"
-# The frame that uv draws, and the times that Docker prints before each line.
-_FRAME: Final = re.compile(r"^(?:#\d+ )?(?:\d+\.\d+ )?[\s│╰─▶\u00d7├└]*")
+# The frame that uv draws, and the times that Docker and logs print before each line.
+_FRAME: Final = re.compile(
+    r"^(?:#\d+ )?(?:\d+\.\d+ |\d{4}-\d\d-\d\d[T ][\d:.,]+Z? )?[\s│╰─▶\u00d7├└]*"
+)
 _PROSE: Final = ("depends on", "you require", "The user requested")
 _SHORT: Final = 400
 """Lines of prose that are read."""
@@ -150,24 +156,29 @@ def _python_of(wheel: re.Match[str]) -> str:
     return f"{' or '.join(sorted(names))}{newer}" if names else wheel["python"]
 
 
-def _platform_of(tag: str) -> str:
-    system = next((name for word, name in _SYSTEMS if word in tag), "any system")
-    processor = next((word for word in ("x86_64", "amd64", "aarch64", "arm64") if word in tag), "")
-    return f"{system} {processor}".strip()
+def _platform_of(tags: str) -> str:
+    if tags == "any":
+        return "any system"
+    return either([PLATFORMS[name].label for name in of_wheel_tags(tags)]) or tags
 
 
 def _excluding(reader: StatementReader, matrix: Matrix) -> Iterator[Statement]:
     by_project: dict[str, list[_Requirement]] = {}
     for requirement in _requirements(reader):
-        project = reader.project(requirement.name)
-        if project:
-            by_project.setdefault(project, []).append(requirement)
-    for project, found in by_project.items():
-        pair = _first_pair(found, matrix.versions(project))
-        if pair is None or not matrix.is_curated(project):
+        project = reader.project(requirement.name) or canonical(requirement.name)
+        by_project.setdefault(project, []).append(requirement)
+    for project, requirements in by_project.items():
+        pair = _first_pair(
+            requirements, matrix.versions(project) if matrix.is_curated(project) else ()
+        )
+        if pair is None:
             continue
         first, second = pair
-        known = (reader.project(one.who.split()[0]) for one in pair if one.who != _YOU)
+        known = (
+            reader.project(requirement.who.split()[0])
+            for requirement in pair
+            if requirement.who != _YOU
+        )
         yield Excluding(
             project=project,
             line=second.line,
@@ -180,19 +191,27 @@ def _excluding(reader: StatementReader, matrix: Matrix) -> Iterator[Statement]:
 
 
 def _first_pair(
-    found: list[_Requirement], releases: list[str] | tuple[str, ...]
+    requirements: list[_Requirement], releases: list[str] | tuple[str, ...]
 ) -> tuple[_Requirement, _Requirement] | None:
     """Return two requirements of different packages that no release satisfies both."""
-    for at, one in enumerate(found):
-        for other in found[:at]:
-            if one.who.split()[0] == other.who.split()[0]:
+    for at, later in enumerate(requirements):
+        for earlier in requirements[:at]:
+            if later.who.split()[0] == earlier.who.split()[0]:
                 continue
-            allowed = [release for release in releases if accepts(one.specifier, release)]
-            both = [release for release in allowed if accepts(other.specifier, release)]
+            if _is_refused(later, earlier) or _is_refused(earlier, later):
+                return earlier, later
+            allowed = [release for release in releases if accepts(later.specifier, release)]
+            both = [release for release in allowed if accepts(earlier.specifier, release)]
             # What neither release list knows is no conflict that is known.
-            if allowed and not both and any(accepts(other.specifier, r) for r in releases):
-                return other, one
+            if allowed and not both and any(accepts(earlier.specifier, r) for r in releases):
+                return earlier, later
     return None
+
+
+def _is_refused(later: _Requirement, earlier: _Requirement) -> bool:
+    """Return whether a pin is outside of what another requires, whatever releases there are."""
+    pin = later.specifier.removeprefix("==")
+    return is_version(pin) and not accepts(earlier.specifier, pin)
 
 
 def _requirements(reader: StatementReader) -> Iterator[_Requirement]:
@@ -226,6 +245,7 @@ def _requirement(
 
 
 def _clauses(text: str) -> str:
-    """Return a specifier as PEP 440 writes it: Poetry's `(2.8.0)` is `==2.8.0`."""
-    plain = text.strip("() ").replace(" ", "")
+    """Return a specifier as PEP 440 writes it: Poetry's `(2.8.0)` is `==2.8.0`, and pip writes
+    `<1.0 and >=0.26.0`."""
+    plain = text.strip("() ").replace(" and ", ",").replace(" ", "")
     return f"=={plain}" if is_version(plain) else plain

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cudalock.diagnose.machine import Clues
     from cudalock.goals import Goal
     from cudalock.matrix.matrix import Matrix
+    from cudalock.resolution.search import Solution
     from cudalock.targets import Here, Target
 
 SOLVES: Final = 60
@@ -49,7 +50,7 @@ class _Solution(NamedTuple):
     target: Target
     versions: Mapping[str, str]
     warnings: frozenset[str]
-    """the ids of the soft facts that it violates"""
+    """the ids of the soft facts that it violates, and of those that are unknown for its builds"""
 
 
 class RemedySearch:
@@ -199,7 +200,22 @@ class RemedySearch:
             for pin in solution.assignment.candidates.values()
             if not pin.is_absent and pin.build is not None
         }
-        return _Solution(goal, target, versions, frozenset(element.id for element in solution.off))
+        doubts = self._doubts(search, solution)
+        off = frozenset(element.id for element in solution.off)
+        return _Solution(goal, target, versions, off | doubts)
+
+    def _doubts(self, search: Search, solution: Solution) -> frozenset[str]:
+        """Return the facts of which nobody knows whether they hold: a build that may have no code
+        for the GPU is no answer to a message that says so."""
+        candidates = solution.assignment.candidates
+        build = candidates.get(self._matrix.framework or "")
+        return frozenset(
+            clause.fact.id
+            for candidate in candidates.values()
+            for clause in search.problem.unknowns.clauses_beside(
+                candidate, None if candidate is build else build
+            )
+        )
 
     def _remedy(self, solved: _Solution, names: Sequence[str]) -> Remedy:
         goal, target, *_ = solved

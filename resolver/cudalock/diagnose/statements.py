@@ -116,9 +116,13 @@ class MissingName(Statement):
     """the releases that have the name, if known"""
     is_outside: bool = False
     """whether the matrix has no releases of the project"""
+    unchanged: tuple[str, str] | None = None
+    """the oldest and newest release between which the name neither came nor went, if known"""
 
     @property
     def fact(self) -> str:
+        if self.unchanged:
+            return "python-name-unlisted"
         return "python-name-outside" if self.is_outside else "python-name-gone"
 
     @property
@@ -135,6 +139,12 @@ class MissingName(Statement):
     def says(self) -> str:
         name = f"{self.module}.{self.name}"
         who = f"; {self.importer} imports it" if self.importer else ""
+        if self.unchanged:
+            first, last = self.unchanged
+            return (
+                f"got or lost no {name} from {first} to {last}: the name is of a fork, of your"
+                " program or of another package, or the package's files are not what runs"
+            )
         if not self.spans:
             return f"has no {name}: what imports it needs an older or newer release{who}"
         spans = " and ".join(map(_in_words, self.spans))
@@ -147,6 +157,8 @@ class MissingName(Statement):
 
     @property
     def fix(self) -> str | None:
+        if self.unchanged:
+            return None
         if self._should_be_there:
             return f"uninstall {self.project} until pip finds none, reinstall it, and restart"
         texts = [f"{self.project}{span.specifier}" for span in self.spans]
@@ -165,6 +177,29 @@ def _in_words(span: Span) -> str:
     if span.first and span.gone:
         return f"from {span.first} on and no longer from {span.gone} on"
     return f"from {span.first} on" if span.first else f"no longer from {span.gone} on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFile(Statement):
+    """`cannot import name X from partially initialized module Y (/work/Y.py)`."""
+
+    path: str
+
+    @property
+    def fact(self) -> str:
+        return "python-own-file"
+
+    @property
+    def says(self) -> str:
+        return f"is hidden by a file of the program's own that has its name: {self.path}"
+
+    @property
+    def fix(self) -> str | None:
+        return "give that file another name, and remove its .pyc"
+
+    @property
+    def is_of_versions(self) -> bool:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,11 +237,16 @@ class UnknownModel(MissingName):
 
     @property
     def stands_for(self) -> tuple[str, ...]:
-        return (self.fact, "transformers-unknown-model", "vllm-unknown-model")
+        return (self.fact, "transformers-unknown-model", "transformers-unknown-tokenizer")
 
     @property
     def says(self) -> str:
-        return f"knows the {self.module} {self.name} {' and '.join(map(_in_words, self.spans))}"
+        model, known = f"the {self.module} {self.name}", " and ".join(map(_in_words, self.spans))
+        if self._should_be_there:
+            return f"knows {model} {known}, and so in {self.version}: an older one is loaded"
+        if self.spans[0].first is None:
+            return f"knows {model} {known}"
+        return f"is too old for {model}, which it knows {known}"
 
     @property
     def fix(self) -> str | None:
@@ -376,8 +416,8 @@ class FrameworkUnloadable(Statement):
     def says(self) -> str:
         if self.is_other_dll:
             return (
-                "opens a DLL of which Windows finds another one first on PATH, or starts none"
-                " without the Visual C++ runtime"
+                "opens a DLL of which another one is found first on PATH, or none starts without"
+                " the Visual C++ runtime"
             )
         return (
             "opens a DLL that is not found: the Microsoft Visual C++ runtime, or a library whose"
@@ -535,7 +575,7 @@ class SourceBuild(Statement):
         name = f"{self.version} is" if self.version else "is"
         match self.reason:
             case "python-long-path":
-                return f"{name} unpacked from its sdist, whose paths are too long for Windows"
+                return f"{name} unpacked from its sdist, whose paths are too long for the system"
             case "python-build-isolation":
                 return (
                     f"{name} built from its sdist by pip, as no wheel fits: in an isolated"
@@ -639,6 +679,11 @@ _NOT_THERE: Final = re.compile(
     r"No module named ['\"\u2018]?(?P<top>[A-Za-z_]\w*)['\"\u2019]?(?![\w.])"
 )
 # Python up to 3.9 names no class: the call is in a line before.
+# A file of the program's own that has the package's name: `(/work/torchvision.py)`.
+_OWN_FILE: Final = re.compile(
+    r"from (?:partially initialized module )?'(?P<module>\w+)'[^/\\]{0,80}"
+    r"\((?P<path>[^()]{1,300}[/\\](?P=module)\.py)\)"
+)
 _CALLED: Final = re.compile(r"(?<![\w.])(?:[a-z_]\w*\.)*(?P<called>[A-Z]\w*)\(")
 _MEMBER: Final = re.compile(
     r"['\"\u2018](?P<owner>[A-Z]\w*)['\"\u2019] (?:object )?has no attribute"
@@ -647,13 +692,17 @@ _MEMBER: Final = re.compile(
 )
 _CAMEL: Final = re.compile(r"[A-Z]\w*[A-Z][a-z]")
 """What is the name of one class: two words in one."""
-_UNKNOWN_TYPE: Final = re.compile(
-    r"has model type [`'\"]?(?P<name>[\w-]+)[`'\"]? but Transformers does not"
-    r"|KeyError: ['\"](?P<name2>[a-z][a-z0-9_-]*)['\"]"
-)
-_UNKNOWN_ARCHITECTURE: Final = re.compile(
-    r"odel architectures? \[?['\"]?(?P<name>[A-Z]\w+)['\"]?\]? (?:are|is) not supported"
-)
+_UNKNOWN_MODELS: Final = {
+    "model type": re.compile(
+        r"has model type [`'\"]?(?P<name>[\w-]+)[`'\"]? but Transformers does not"
+        r"|KeyError: ['\"](?P<key>[a-z][a-z0-9_-]*)['\"]"
+    ),
+    "tokenizer": re.compile(r"Tokenizer class (?P<name>[A-Z]\w+) does not exist"),
+    "architecture": re.compile(
+        r"odel architectures? \[?['\"]?(?P<name>[A-Z]\w+)['\"]?\]? (?:are|is) not supported"
+    ),
+}
+"""How programs say that they know no such model; `key` is a word that may be anything."""
 # transformers: `requires the SentencePiece library but it was not found in your environment`, `the
 # following packages that were not found in your environment: einops, flash_attn. Run`.
 _NOT_FOUND: Final = re.compile(
@@ -832,6 +881,7 @@ _IMPORT: Final = re.compile(r"^\s*(?:>>> )?(?:import|from) (?P<top>[A-Za-z_]\w*)
 
 # Most lines have none of these, and a search for a word takes a fraction of a pattern's time.
 _CANDIDATE_WORDS: Final = ("satisfies the requirement", "candidates for", "==", " wheels")
+_MODEL_WORDS: Final = ("KeyError", " not supported", "does not recognize", "Tokenizer class")
 _FLOOR_WORDS: Final = ("required", "new enough", "incompatible. Please", "rror: ", "not found")
 
 
@@ -870,7 +920,7 @@ class StatementReader:
             yield from self._unknown_arguments(number, line)
         if "has no attribute" in line:
             yield from self._unknown_members(number, line)
-        if "KeyError" in line or " not supported" in line or "does not recognize" in line:
+        if any(words in line for words in _MODEL_WORDS):
             yield from self._unknown_models(number, line)
         if "No module named" in line:
             yield from self._not_installed(number, line)
@@ -993,6 +1043,11 @@ class StatementReader:
     # -- names ---------------------------------------------------------------------------------
 
     def _missing_names(self, number: int, line: str) -> Iterator[Statement]:
+        own = _OWN_FILE.search(line)
+        if own and "-packages" not in own["path"]:
+            if project := self.project_of(own["module"]):
+                yield OwnFile(project=project, line=number, path=own["path"])
+            return
         for pattern in (_FROM, _ATTRIBUTE, _NO_MODULE):
             match = pattern.search(line)
             project = self.project_of(match["module"]) if match else None
@@ -1006,15 +1061,17 @@ class StatementReader:
             if not spans and (not is_import or is_outside):
                 continue
             importer = self.importer(number, module)
+            other = importer if importer != project else None
             yield MissingName(
                 project=project,
                 line=number,
                 version=self._public_version(project),
                 module=module,
                 name=match["name"],
-                importer=importer if importer != project else None,
+                importer=other,
                 spans=spans,
                 is_outside=is_outside,
+                unchanged=None if spans or other else self._examined(project, module),
             )
 
     def _public_version(self, project: str) -> str | None:
@@ -1048,26 +1105,23 @@ class StatementReader:
         yield from self._dated(UnknownMember, found, number, name)
 
     def _unknown_models(self, number: int, line: str) -> Iterator[Statement]:
-        path = self._matrix.file(MODELS)
-        found = []
-        if match := _UNKNOWN_TYPE.search(line):
-            # A key of a dictionary may be any word, unless it is looked up by transformers.
-            if match["name"] or "transformers" in self._text.folded:
-                found = dated_names(path, "model type", match["name"] or match["name2"])
-        elif match := _UNKNOWN_ARCHITECTURE.search(line):
-            found = dated_names(path, "architecture", match["name"])
-            named = [row for row in found if row.project in self._text.folded]
-            found = named if len(named) == 1 else []
-        for row in found[:1]:
-            yield UnknownModel(
-                project=row.project,
-                line=number,
-                version=self._public_version(row.project),
-                module=row.owner,
-                name=match[match.lastgroup or 0] if match else "",
-                importer=None,
-                spans=row.spans_for(self._public_version(row.project)),
-            )
+        for word, pattern in _UNKNOWN_MODELS.items():
+            match = pattern.search(line)
+            name = match[match.lastgroup or 0] if match else ""
+            found = dated_names(self._matrix.file(MODELS), word, name) if name else []
+            if match and match.lastgroup == "key":
+                found = [row for row in found if row.project in self._text.folded]
+            for row in found if len(found) == 1 else ():
+                version = self._public_version(row.project)
+                yield UnknownModel(
+                    project=row.project,
+                    line=number,
+                    version=version,
+                    module=word,
+                    name=name,
+                    importer=None,
+                    spans=row.spans_for(version),
+                )
 
     def _dated(
         self, kind: type[MissingName], found: list[DatedName], number: int, name: str
@@ -1101,11 +1155,13 @@ class StatementReader:
         return None
 
     def _may_be_of(self, row: DatedName, number: int, *, is_single: bool) -> bool:
-        """Return whether a class or function may be of a project: one of two words in one that no
-        other project has; or the text has a version of it, or a frame near a line whose project is
-        it or asks for it; of a class's method, any frame of the stack."""
+        """Return whether a class or function may be of a project: a class of two words that no
+        other project has, or of one that lost what is asked for (`Trainer` and `gpus`); or the
+        text has a version of it, or a frame near a line whose project is it or asks for it; of a
+        class's method, any frame of the stack."""
         owner = row.owner.partition(".")[0]
-        if row.project in self._versions or (is_single and _CAMEL.match(owner)):
+        had = owner[0].isupper() and any(span.gone for span in row.spans)
+        if row.project in self._versions or (is_single and (had or _CAMEL.match(owner))):
             return True
         frames = {
             self.project_of(match["top"])
@@ -1138,6 +1194,18 @@ class StatementReader:
             module, _, name = module.rpartition(".")
             spans = table.spans(module, name, version)
         return spans
+
+    def _examined(self, project: str, module: str) -> tuple[str, str] | None:
+        """Return the releases whose names of a module are known; none where the installed one is
+        newer or older than they are."""
+        table = read_name_table(self._matrix.file(f"{FOLDER}/{project}.json"))
+        if table is None or not table.has_module(module):
+            return None
+        oldest, newest = table.examined
+        version = self._public_version(project)
+        if version and is_version(version) and not accepts(f">={oldest},<={newest}", version):
+            return None
+        return oldest, newest
 
     def importer(self, number: int, module: str) -> str | None:
         """Return the project whose file has the last frame before a line."""
@@ -1454,14 +1522,14 @@ class StatementReader:
             if match and ("rror" in line or "ailed" in line or "not build" in line):
                 failed.setdefault(match["name"].rstrip("."), number)
         # A failure outside of the stack is mentioned alone: it stopped the whole installation.
-        others = [name for name in failed if self.project(name) is None]
-        for name in others[:1]:
+        unlisted = [name for name in failed if self.project(name) is None]
+        for name in unlisted[:1]:
             yield SourceBuild(
                 project=canonical(name), line=failed[name], reason="python-other-build"
             )
         for name, number in failed.items():
             project = self.project(name)
-            if project and not others:
+            if project and not unlisted:
                 yield SourceBuild(project=project, line=number, reason="python-no-wheel")
 
     def _archive(self) -> tuple[str | None, str | None, int]:

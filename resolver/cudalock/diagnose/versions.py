@@ -51,8 +51,8 @@ _VERSION: Final = (
 )
 _PAIR: Final = re.compile(
     r"(?<![\w.+-])(?P<name>[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*?)"
-    r"(?P<between>==['\"]?|(?:\.__version__)?['\"]?(?:\s+[Vv]ersion)?\s*[:=(]\s*['\"]?v?"
-    r"|\s+[Vv]ersion\s+(?:is\s+)?|\s+v?|-|(?<=[a-zA-Z])(?=[0-9]))"
+    r"(?P<between>==['\"]?|(?:\.__version__)?[`'\"]?(?:\s+[Vv]ersion)?\s*[:=(]\s*['\"]?v?"
+    r"|[`'\"]?\s+[Vv]ersion\s+(?:is\s+)?|\s+v?|-|(?<=[a-zA-Z])(?=[0-9]))"
     rf"(?P<version>{_VERSION})(?![A-Za-z0-9]|\.[0-9])"
 )
 # `a 2.0 requires b>=1,<2`, and METADATA's `b (>=1)`.

@@ -145,6 +145,8 @@ class _Reader:
         self.projects: list[RequestedProject] = []
         self.texts: dict[str, list[str]] = {}
         self.before: list[Token] = []
+        self.asked_for: set[str] = set()
+        """the words that no index has a project for"""
         """the tokens that were read so far"""
         self.places: list[str] = []
         """platforms of what is named beside the machine"""
@@ -770,11 +772,11 @@ class _Reader:
         well-known project is seldom what the user wants, and may be malicious.
         """
         word = tokens[0].text
-        # Only an argument of its own: a sentence has many words that some package is named for.
-        if self.is_sentence or word not in self.arguments or not self._may_be_further(word):
+        if not self._is_in_list(tokens) or not self._may_be_further(word):
             return 0
         try:
             if not self.known.elsewhere([canonical(word)]):
+                self.asked_for.add(word)
                 return 0
         except NetworkError:
             if self.known.looks_further:
@@ -787,9 +789,21 @@ class _Reader:
     def _may_be_further(self, word: str) -> bool:
         return bool(re.fullmatch(PROJECT, word)) and not likely_typo(word, self._known())
 
+    def _is_in_list(self, tokens: list[Token]) -> bool:
+        """Return whether a word stands where a list names a package: as an argument of its own,
+        after a sign, or at the beginning if it looks like no English word or no other project
+        follows: `faster-whisper windows`, `torch 2.6 + whisperx`. A sentence has many words that
+        some package is named for."""
+        word = tokens[0].text
+        if self.is_sentence or word in self.arguments:
+            return not self.is_sentence
+        if self.before:
+            return self.before[-1].text in _LISTED
+        rest = (tokens[place:] for place in range(1, len(tokens)))
+        return bool(re.search("[-_0-9]", word)) or not any(map(self._project_at, rest))
+
     def _was_asked_for(self, word: str) -> bool:
-        is_own = word in self.arguments and not self.is_sentence
-        return self.known.looks_further and is_own and self._may_be_further(word)
+        return word in self.asked_for
 
     def _known(self) -> list[str]:
         return [
@@ -838,7 +852,7 @@ class _Reader:
         if self.is_sentence:
             meant = likely_typo(word, self._known())
             return [*did_you_mean([meant] if meant else []), _EXAMPLE]
-        is_item = word in self.arguments or self._joiner_before() in _LISTED
+        is_item = word in self.arguments or self._joiner_before() in _LISTED or "-" in word
         if not is_item or not self._may_be_further(word) or self._was_asked_for(word):
             return hints
         as_argument = f"write `{word}` as a separate argument to look it up as a package"

@@ -178,7 +178,7 @@ class Web(httpx.Client):
     def _send_uncorrupted(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Make one attempt. What the cache damaged is requested again, past it."""
         try:
-            return super().send(request, **options)
+            return self._send_once(request, **options)
         except httpx.DecodingError:
             pass
         except httpx.HTTPError:
@@ -187,7 +187,15 @@ class Web(httpx.Client):
             if not _is_of_the_cache(error):
                 raise
         request.extensions = {**request.extensions, UNCACHED: True}
-        return super().send(request, **options)
+        return self._send_once(request, **options)
+
+    def _send_once(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        response = super().send(request, **options)
+        # The stream has its response, and the response the body: no page would be freed before a
+        # garbage collection, and while a command runs there is none.
+        if response.is_closed:
+            response.stream = httpx.ByteStream(b"")
+        return response
 
     def _in_its_stead(self, request: httpx.Request, **options: Any) -> httpx.Response | None:
         """Return what the cache has, however old, if a server cannot be reached."""
@@ -201,7 +209,7 @@ class Web(httpx.Client):
     def _send_cached_only(self, request: httpx.Request, **options: Any) -> httpx.Response:
         request.extensions = {**request.extensions, CACHED_ONLY: True}
         try:
-            return super().send(request, **options)
+            return self._send_once(request, **options)
         except httpx.HTTPError:
             raise
         except Exception as error:

@@ -7,7 +7,9 @@ from an empty one.
 from __future__ import annotations
 
 import re
+import threading
 from functools import cache
+from sys import intern
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote, urljoin, urlunsplit
 
@@ -28,7 +30,7 @@ from cudalock.urls import file_of, split, without_credentials
 from cudalock.versions import readable_specifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from unearth.fetchers import Fetcher
 
@@ -81,22 +83,30 @@ class Listing(NamedTuple):
     files: tuple[File, ...]
 
 
-def read_listing(web: Web, index: str, project: str) -> Listing | None:
+def anything(name: str) -> bool:
+    """Return True for each file name."""
+    return bool(name)
+
+
+def read_listing(
+    web: Web, index: str, project: str, takes: Callable[[str], bool] = anything
+) -> Listing | None:
     """Return an index's files of a project; None if it does not have the project.
 
-    Raises NetworkError if the index cannot be queried, or responds with something else.
+    Only those whose name `takes` returns true for are kept. Raises NetworkError if the index cannot
+    be queried, or responds with something else.
     """
     url = f"{index.rstrip('/')}/{project}/"
     page = _page(web, url)
     if page is None:
         return None
     try:
-        files = tuple(_files(page))
+        files = _read_files(page, takes)
     except UNREADABLE:
         # What the cache keeps may have been damaged: once more, past it.
         page = _page(web, url, anew=True)
         try:
-            files = tuple(_files(page)) if page is not None else ()
+            files = _read_files(page, takes) if page is not None else ()
         except UNREADABLE:
             raise unreachable(url, "the answer is no listing of a package index") from None
     return Listing(project, without_credentials(index), files)
@@ -177,17 +187,24 @@ class _Anew:
         return self._web.get(url, headers=headers, extensions=ANEW)
 
 
-def _files(page: IndexPage) -> Iterator[File]:
+_READING: Final = threading.Lock()
+
+
+def _read_files(page: IndexPage, takes: Callable[[str], bool]) -> tuple[File, ...]:
+    """Return the files of a page, one page at a time: a page in JSON takes ten times its length
+    while it is read, and sixteen threads at once would gain no time by it."""
+    with _READING:
+        return tuple(_files(page, takes))
+
+
+def _files(page: IndexPage, takes: Callable[[str], bool] = anything) -> Iterator[File]:
     """Yield the files. Raises ValueError for a page that is no listing.
 
     unearth's own parsing of a page drops the sizes of one kind and the days of the other, and
     splits each URL several times, which takes long for a page of thousands.
     """
     if page.content_type.lower().startswith(_JSON):
-        base = page.link.url_without_fragment
-        _check_length(page.content, b",")
-        document = read_json(page.content)
-        yield from _usable(_of_row(row, base) for row in document["files"] if row["url"])
+        yield from _files_of_json(page, takes)
         return
     _check_length(page.content, b"<")
     parser = IndexHTMLParser()
@@ -197,7 +214,26 @@ def _files(page: IndexPage) -> Iterator[File]:
     # An empty page is a listing; a page of links that lead to no file is a login page or the like.
     if files and not any(file.name.endswith(_ARCHIVES) for file in files):
         raise ValueError("no link leads to a file")
-    yield from _usable(files)
+    yield from (file for file in files if _is_usable(file) and takes(file.name))
+
+
+def _files_of_json(page: IndexPage, takes: Callable[[str], bool]) -> Iterator[File]:
+    base = page.link.url_without_fragment
+    _check_length(page.content, b",")
+
+    def made(row: dict[str, Any]) -> Any:
+        # Each row at once: all rows of a page take several times the memory of its files.
+        if "url" not in row or "files" in row:
+            return row
+        file = _of_row(row, base) if row["url"] else None
+        return file if file is not None and _is_usable(file) and takes(file.name) else None
+
+    document = read_json(page.content, made)
+    for file in document["files"]:
+        if isinstance(file, File):
+            yield file
+        elif file is not None:
+            raise ValueError("a file has no URL")
 
 
 MOST_PARTS: Final = 1_500_000
@@ -211,13 +247,9 @@ def _check_length(content: bytes, sign: bytes) -> None:
         raise ValueError("it is too long")
 
 
-def _usable(files: Iterable[File]) -> Iterator[File]:
-    """Without those whose name no package has: it would go into a lock and become a path."""
-    return (
-        file
-        for file in files
-        if is_safe_name(file.name) and file.url.startswith(("https://", "http://"))
-    )
+def _is_usable(file: File) -> bool:
+    """Whether a file has a name that packages have: it would go into a lock and become a path."""
+    return is_safe_name(file.name) and file.url.startswith(("https://", "http://"))
 
 
 def _of_row(row: dict[str, Any], base: str) -> File:
@@ -282,7 +314,8 @@ def _file(
         # pip takes no notice of a Requires-Python that it cannot read.
         readable_specifier(python) or None if python else None,
         yanked,
-        day if is_day else None,
+        # Many files are of the same day.
+        intern(day) if is_day else None,
         None if metadata is None else _digest_of(metadata) or "",
         moment if is_day else None,
     )
@@ -303,4 +336,12 @@ def with_credentials_of(index: str, url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}@{host}"))
 
 
-__all__ = ["File", "Listing", "file_at", "read_links", "read_listing", "with_credentials_of"]
+__all__ = [
+    "File",
+    "Listing",
+    "anything",
+    "file_at",
+    "read_links",
+    "read_listing",
+    "with_credentials_of",
+]

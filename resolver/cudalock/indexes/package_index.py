@@ -13,7 +13,7 @@ from unearth.finder import PackageFinder
 
 from cudalock.errors import HashMismatch, NetworkError
 from cudalock.indexes.client import Web
-from cudalock.indexes.listings import File, Listing, read_listing
+from cudalock.indexes.listings import File, Listing, anything, read_listing
 from cudalock.indexes.parallel import map_parallel
 from cudalock.indexes.pip_config import read_pip_settings
 from cudalock.lock import FileUrl
@@ -22,7 +22,7 @@ from cudalock.mirrors import NO_MIRRORS, Mirrors
 from cudalock.urls import without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -44,13 +44,17 @@ class PackageIndexes:
         *,
         offline: bool = False,
         mirrors: Mirrors = NO_MIRRORS,
+        takes: Callable[[str], bool] = anything,
     ) -> None:
+        """`takes` returns whether a file of a name is of any interest: an index has a hundred
+        thousand files of two hundred projects, half of them for machines that nobody asks for."""
         settings = read_pip_settings()
         main = index_url or settings.index_url or default_index_url()
         urls = map(mirrors.url, [main, *extra_index_urls, *settings.extra_index_urls])
         self.urls = [url for url in dict.fromkeys(urls) if url.startswith(("http:", "https:"))]
         self.web = Web(settings, offline=offline, mirrors=mirrors)
         self._mirrors = mirrors
+        self._takes = takes
         self._listings: dict[tuple[str, str], Listing | None] = {}
 
     def __enter__(self) -> Self:
@@ -127,7 +131,7 @@ class PackageIndexes:
         """
         key = (index, project)
         if key not in self._listings:
-            listing = read_listing(self.web, index, project)
+            listing = read_listing(self.web, index, project, self._takes)
             self._listings[key] = listing and self._mirrored(listing)
         return self._listings[key]
 

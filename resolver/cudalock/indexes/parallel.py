@@ -6,10 +6,14 @@ waiting for a server that says nothing.
 
 from __future__ import annotations
 
+import sys
 import threading
+from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from cudalock.files import INTERRUPTIBLE
+from cudalock.targets import LINUX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +54,8 @@ def as_completed(
     for numbered in enumerate(arguments):
         waiting.put(numbered)
     count = waiting.qsize()
+    if count:
+        _share_one_heap()
     for _ in range(min(threads, count)):
         threading.Thread(target=_work, args=(function, waiting, ended), daemon=True).start()
     try:
@@ -57,6 +63,23 @@ def as_completed(
             yield _next(ended)
     finally:
         list(_drain(waiting))
+
+
+_ARENA_MAX: Final = -8
+"""glibc's `M_ARENA_MAX`."""
+
+
+@cache
+def _share_one_heap() -> None:
+    """Let all threads allocate from one heap. glibc has one for each thread, and what a page of an
+    index took while it was read stays in them: 80 of 215 MB for a file with 200 pins."""
+    if sys.platform != LINUX.sys_platform:
+        return
+    # Not every libc has it, nor every Python ctypes.
+    with suppress(ImportError, OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def _next(ended: SimpleQueue[_Result]) -> _Result:

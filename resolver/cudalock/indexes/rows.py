@@ -58,6 +58,14 @@ def releases_of(listing: Listing) -> dict[str, list[File]]:
     }
 
 
+def may_be_used(name: str) -> bool:
+    """Whether :func:`releases_of` may take a file of this name."""
+    if not name.endswith(".whl"):
+        return name.endswith(SDISTS)
+    tags = name.removesuffix(".whl").rsplit("-", 3)[1:]
+    return len(tags) == 3 and is_kept("-".join(tags))
+
+
 def listed_row(files: list[File]) -> Row:
     """Return what the listing has for a release as a whole."""
     row: Row = {}
@@ -148,6 +156,10 @@ def _version(text: str) -> Version | None:
         return None
 
 
+SDISTS: Final = (".tar.gz", ".zip")
+"""The endings that `parse_sdist_filename` accepts."""
+
+
 def _sdist_version(name: str, project: str) -> Version | None:
     if has_long_number(name):
         return None
@@ -163,6 +175,7 @@ __all__ = [
     "grouped",
     "is_kept",
     "listed_row",
+    "may_be_used",
     "releases_of",
     "representative",
     "wheel_parts",

@@ -95,6 +95,7 @@ class LiveUniverse:
         self._label_rules: LabelRules | None = None
         self._built: set[str] = set()
         self._pinned: set[tuple[str, str]] = set()
+        self._pinned_names: set[str] = set()
         self._wheelless: set[str] = set()
         """projects of the matrix that a search found no wheel of"""
         self._sourced: dict[int, SourcedProject] = {}
@@ -166,13 +167,13 @@ class LiveUniverse:
         except NetworkError as error:
             self._raise([f"{name}{specifier}"], error, coverage)
         listed = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0]) if listing else None
-        named_versions = {
+        named = {
             version
             for version in (listed.versions if listed else ())
             if accepts(specifier, version) and not coverage.tells(version)
         }
-        if named_versions:
-            self._named.setdefault(name, set()).update(named_versions)
+        if named:
+            self._named.setdefault(name, set()).update(named)
             self._merged_projects.pop(name, None)
             # What such a release requires may be held by nobody but an index.
             self._opened = True
@@ -307,12 +308,13 @@ class LiveUniverse:
             for clause in specifier_set(requirement.specifier):
                 if clause.operator == "==" and not clause.version.endswith(".*"):
                     self._pinned.add((requirement.name, str(parse_version(clause.version))))
+                    self._pinned_names.add(requirement.name)
 
     def _with_sources(self, project: Project) -> Project:
         """The project with its source archives, where those may be built."""
         name = project.name
         if not (self.matrix.component(name).sdists or name in self._built | self._wheelless):
-            is_pinned = any(name == pinned for pinned, _ in self._pinned)
+            is_pinned = name in self._pinned_names
             has_plain_wheels, is_source_only = self._kind_of(project)
             if not has_plain_wheels or not (is_pinned or is_source_only):
                 return project
@@ -435,9 +437,13 @@ class LiveUniverse:
         with self._lock:
             if self._indexes is None:
                 from cudalock.indexes.package_index import PackageIndexes
+                from cudalock.indexes.rows import may_be_used
 
                 self._indexes = PackageIndexes(
-                    *self._given, offline=self._offline, mirrors=self.matrix.mirrors
+                    *self._given,
+                    offline=self._offline,
+                    mirrors=self.matrix.mirrors,
+                    takes=may_be_used,
                 )
             return self._indexes
 

@@ -312,6 +312,8 @@ def _not_named(resolution: Resolution) -> Iterator[UnknownFact]:
     extra, or to its documentation.
     """
     problem = Problem(resolution.goal, resolution.target, resolution.universe)
+    # The goal may rule the next release out, and it is a neighbour all the same.
+    wide = Problem(resolution.goal, resolution.target, resolution.universe, wide=True)
     framework = resolution.pins.get(_framework(resolution) or "")
     for name in resolution.goal_names if framework is not None else ():
         candidate = resolution.pins.get(name)
@@ -319,7 +321,7 @@ def _not_named(resolution: Resolution) -> Iterator[UnknownFact]:
             continue
         if next(_demands(problem, candidate, framework.name), None) is not None:
             continue
-        following = _next_release(problem, candidate)
+        following = _next_release(wide, candidate)
         demand = following and next(_demands(problem, following, framework.name), None)
         if demand:
             why = f"it names no {framework.name}, and {following} requires {demand}"
@@ -339,16 +341,14 @@ def _demands(problem: Problem, candidate: Candidate, framework: str) -> Iterator
             yield requirement
 
 
-def _next_release(problem: Problem, candidate: Candidate) -> Candidate | None:
+def _next_release(wide: Problem, candidate: Candidate) -> Candidate | None:
     """Return the next newer final release of a project for the target, if it can be read."""
-    project = problem.universe.project(candidate.name)
+    project = wide.universe.project(candidate.name)
     versions = project.versions if project is not None else []
     newer = versions[versions.index(candidate.version or "") + 1 :]
     following = next((version for version in newer if not is_prerelease(version)), None)
     if following is None:
         return None
-    # The goal may rule it out, and it is a neighbour all the same.
-    wide = Problem(problem.goal, problem.target, problem.universe, wide=True)
     with suppress(NetworkError):
         return next(iter(wide.candidates_at(candidate.name, following)), None)
     return None

@@ -12,7 +12,7 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from cudalock.matrix.facts import VERSION
-from cudalock.resolution.elements import Element, fact_element
+from cudalock.resolution.elements import ACCELERATOR_OPTION, Element, fact_element
 from cudalock.targets.facets import flag_of
 
 if TYPE_CHECKING:
@@ -81,6 +81,13 @@ class Columns:
                             frozenset([element, Element("target", flag_of(requirement.name))]),
                             asking,
                         )
+        if self.domain.name == self._problem.matrix.framework:
+            others = sum(
+                self._problem.is_for_the_default_accelerator(candidate) << position
+                for position, candidate in self.domain.real()
+            )
+            if others:
+                yield frozenset([ACCELERATOR_OPTION]), others
         # Only a wide problem still has the candidates that the goal and the target rule out.
         if self._problem.wide:
             if self.domain.filtered is None:

@@ -43,6 +43,8 @@ _RISING: Final = (">", ">=")
 _FALLING: Final = ("<", "<=")
 
 
+FIXED: Final = 0
+"""The urgency of a project of the closure that has one version left."""
 LOOSE: Final = 2
 """The urgency of a project of the closure that can take its newest version."""
 
@@ -146,7 +148,7 @@ class Choices:
             return (-1, *order)
         # At most one bit: the classic test for a power of two, or zero.
         if not allowed & (allowed - 1):
-            return (0, 0, "")
+            return (FIXED, 0, "")
         releases = self._releases.get(name) or self.releases(name)
         return (LOOSE if allowed & releases.newest else 1, 0, "")
 
@@ -353,22 +355,22 @@ class Releases:
         ):
             project.cut()
             return ()
-        found = self.offered(bit)
-        self._viable += bool(found) and not is_free
-        return found
+        candidates = self.offered(bit)
+        self._viable += bool(candidates) and not is_free
+        return candidates
 
     def _is_ignored(self, bit: int) -> bool:
         return not bit & self._admitted and self.is_early(bit)
 
     def offered(self, bit: int) -> tuple[Candidate, ...]:
         """The candidates of a version that nothing refuses."""
-        found = self._offered.get(bit)
-        if found is None:
+        candidates = self._offered.get(bit)
+        if candidates is None:
             problem = self._problem
-            found = tuple(
+            candidates = tuple(
                 candidate
                 for candidate in problem.candidates_at(self.name, self.version(bit))
                 if not problem.refusals(candidate)
             )
-            self._offered[bit] = found
-        return found
+            self._offered[bit] = candidates
+        return candidates

@@ -20,6 +20,7 @@ from cudalock.resolution.search import Search
 from cudalock.versions import version_order
 
 if TYPE_CHECKING:
+    from cudalock.matrix.releases import Wheel
     from cudalock.matrix.universe import Universe
     from cudalock.targets import Target
 
@@ -205,7 +206,8 @@ def _agreeing(
 ) -> tuple[list[tuple[Goal, Target]], list[Resolution]] | None:
     """Return queries and resolutions with one version of a project on every target.
 
-    None if a target has no solution with it, or only one with more warnings.
+    None if a target has no solution with it, or only one with more warnings, or one that moves
+    what the goal names: an older framework has fewer requirements that could differ.
     """
     pinned = [(_with_pins(goal, {name: version}), target) for goal, target in queries]
     agreeing = []
@@ -216,6 +218,9 @@ def _agreeing(
             continue
         after = find(goal, target, universe)
         if after is None or len(after.warnings) > len(before.warnings):
+            return None
+        members = {universe.matrix.framework, *before.goal_names} - {name}
+        if any(_wheel(after, member) != _wheel(before, member) for member in members):
             return None
         agreeing.append(after)
     return pinned, agreeing
@@ -229,6 +234,12 @@ def _with_pins(goal: Goal, pins: dict[str, str]) -> Goal:
 def _versions_in(resolutions: list[Resolution], name: str) -> set[str]:
     """Return the public versions of a project in several resolutions."""
     return {_version(resolution, name) for resolution in resolutions} - {""}
+
+
+def _wheel(resolution: Resolution, name: str | None) -> tuple[str, Wheel | None]:
+    """Return the full version of a project in a resolution, and its wheel."""
+    candidate = resolution.pins.get(name or "")
+    return (candidate.full_version, candidate.wheel) if candidate else ("", None)
 
 
 def _version(resolution: Resolution, name: str) -> str:

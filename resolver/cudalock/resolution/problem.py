@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from cudalock.errors import UnknownName
 from cudalock.matrix.facts import DIST, VERSION, Demand, Fact, Replacement, RowRule, Verb
 from cudalock.matrix.overlay import NAMED
-from cudalock.matrix.releases import PLACE
+from cudalock.matrix.releases import PACKAGE_INDEX, PLACE
 from cudalock.matrix.sources import PURE, UNKNOWN, UNUSABLE, SourceState
 from cudalock.resolution.elements import (
     ACCELERATOR_OPTION,
@@ -669,8 +669,25 @@ class Problem:
                 is_fixed = self.is_fixed(candidate.name, requirement.name)
                 if not is_fixed and not self.target_accepts(requirement):
                     yield frozenset([element, Element("target", flag_of(requirement.name))])
+        if self.is_for_the_default_accelerator(candidate):
+            yield frozenset([ACCELERATOR_OPTION])
         if self.wide:
             yield from self.missed_filters(candidate)
+
+    def is_for_the_default_accelerator(self, candidate: Candidate) -> bool:
+        """Whether a build of the framework without a label is for another accelerator than the one
+        that is wanted: the package index has builds for the default one, and for the CPU, alone."""
+        return (
+            candidate.name == self.matrix.framework
+            and candidate.build is not None
+            and candidate.build.index == PACKAGE_INDEX
+            and candidate.accelerator is None
+            and self.wish is not None
+            and self.wish.name in BUILT_FOR
+            and self.wish.name != DEFAULT.name
+            and ACCELERATOR_OPTION not in self.off
+            and self.policy.wants_accelerator(self.goal)
+        )
 
     def _fill_demands(
         self, fact: Fact, candidate: Candidate, demands: tuple[Demand, ...]

@@ -17,7 +17,7 @@ from resolvelib import (
     Resolver,
 )
 
-from cudalock.resolution.choices import LOOSE, identify
+from cudalock.resolution.choices import FIXED, LOOSE, identify
 from cudalock.resolution.limits import RESOLVELIB_DEAD_ENDS, RESOLVELIB_ROUNDS
 from cudalock.resolution.model import Assignment, Candidate, Requirement
 from cudalock.resolution.propagation import ANYTHING
@@ -52,8 +52,21 @@ class Provider(AbstractProvider[Requirement, Candidate, str]):
         # The members of the network before the closure: told apart here once a round, and not in
         # `get_preference` once a name.
         names = list(identifiers)
-        members = self._choices.domains
-        return [name for name in names if name in members] or names
+        members = [name for name in names if name in self._choices.domains]
+        if len(members or names) < 2:
+            return members or names
+        best: tuple[tuple[object, ...], str] | None = None
+        for name in members or sorted(names):
+            found = self.get_preference(
+                name, resolutions, candidates, information, backtrack_causes
+            )
+            # In the order of names, nothing comes before what has one version left: a third of the
+            # preferences need not be asked for.
+            if found[0] == FIXED:
+                return [name]
+            if best is None or found < best[0]:
+                best = found, name
+        return [best[1]] if best else names
 
     def get_preference(
         self,

@@ -334,7 +334,8 @@ class Search:
             if self.network.propagate(alive, off - {element}) is None:
                 build = chosen.get(self.framework or "")
                 assignment = self._pin(alive, self._cuda(build), off - {element})
-                if assignment is not None:
+                # A wheel that may not exist is a worse answer than one with a warning.
+                if assignment is not None and _unseen(assignment) <= _unseen(solution.assignment):
                     off -= {element}
                     solution = solution._replace(assignment=assignment)
         final = violated_facts(self.problem, solution.assignment.candidates)
@@ -632,6 +633,11 @@ class Search:
 
     def _cost(self, build: Candidate | None, assignment: Assignment) -> Key:
         return _cost(build, (self._key(name, assignment, build) for name in self.components))
+
+
+def _unseen(assignment: Assignment) -> int:
+    """How many wheels of an assignment nobody has seen."""
+    return sum(candidate.is_unseen for candidate in assignment.candidates.values())
 
 
 def _fixed_by(build: Candidate | None) -> dict[str, Candidate]:

@@ -84,8 +84,15 @@ class _Lenient:
         self._fit = fit
         self._exact = fit.ranker(frozenset())
         self._off = off
+        self._ranks: dict[str, int | None] = {}
 
     def rank(self, tags: str) -> int | None:
+        # Thousands of wheels have a hundred sets of tags.
+        if tags not in self._ranks:
+            self._ranks[tags] = self._rank(tags)
+        return self._ranks[tags]
+
+    def _rank(self, tags: str) -> int | None:
         rank = self._exact.rank(tags)
         if rank is not None:
             return rank
