@@ -256,7 +256,7 @@ class PinExplainer:
             except NetworkError:
                 continue
             if project is None and held is None and universe.is_open:
-                return f"it requires {requirement}, which is on no index that was asked"
+                return f"it requires {requirement}, which is on no index that was queried"
             # Of what an index alone has, a part is looked at.
             if project is held is not None and not any(
                 requirement.accepts(other) and not self._hard_refusals(other)

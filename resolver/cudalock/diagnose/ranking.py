@@ -453,7 +453,7 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     if possible and possible[0].fact.cure == "none":
         return possible[:1]
     best = [match._replace(is_named=_is_grounded(match, evidence)) for match in possible[:1]]
-    others = possible[1:]
+    unlikelier = possible[1:]
     if any(
         evidence.has_other_version(match.component)
         or evidence.is_violated(match.fact)
@@ -462,11 +462,11 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     ):
         # Where the text has the version of the project, or what it has of torch and the machine is
         # the cause, or torch says so itself, what may be of others only hides it.
-        others = [m for m in others if m.statement or evidence.shows(m)]
-        return [*best, *(m._replace(is_named=_is_sure(m, evidence)) for m in others)]
+        unlikelier = [m for m in unlikelier if m.statement or evidence.shows(m)]
+        return [*best, *(m._replace(is_named=_is_sure(m, evidence)) for m in unlikelier)]
     return [
         *best,
-        *(m._replace(is_named=bool(m.statement) or evidence.shows(m)) for m in others),
+        *(m._replace(is_named=bool(m.statement) or evidence.shows(m)) for m in unlikelier),
     ]
 
 

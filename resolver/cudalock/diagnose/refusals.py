@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.diagnose.machine import LONGEST
 from cudalock.diagnose.statements import NoCandidate, Statement, StatementReader
+from cudalock.targets import PLATFORMS
+from cudalock.targets.platforms import of_wheel_tags
+from cudalock.text import either
 from cudalock.versions import accepts, canonical, is_specifier, is_version
 
 if TYPE_CHECKING:
@@ -59,8 +62,8 @@ class Excluding(Statement):
 
     @property
     def says(self) -> str:
-        (one, wanted), (other, excluded) = self.first, self.second
-        return f"must be {wanted} for {one} and {excluded} for {other}: no release is both"
+        (requirer, wanted), (excluder, excluded) = self.first, self.second
+        return f"must be {wanted} for {requirer} and {excluded} for {excluder}: no release is both"
 
     @property
     def fix(self) -> str | None:
@@ -87,7 +90,6 @@ _WHEEL: Final = re.compile(
     r"-(?P<python>[\w.]+)-(?P<abi>[\w.]+)-(?P<platform>[\w.]+)\.whl"
 )
 _NOT_SUPPORTED: Final = "is not a supported wheel on this platform"
-_SYSTEMS: Final = (("win", "Windows"), ("macosx", "macOS"), ("linux", "Linux"))
 
 # Bounded: a hostile text may be one name of a megabyte.
 _NAME: Final = r"[A-Za-z0-9][\w.-]{0,80}"
@@ -154,10 +156,10 @@ def _python_of(wheel: re.Match[str]) -> str:
     return f"{' or '.join(sorted(names))}{newer}" if names else wheel["python"]
 
 
-def _platform_of(tag: str) -> str:
-    system = next((name for word, name in _SYSTEMS if word in tag), "any system")
-    processor = next((word for word in ("x86_64", "amd64", "aarch64", "arm64") if word in tag), "")
-    return f"{system} {processor}".strip()
+def _platform_of(tags: str) -> str:
+    if tags == "any":
+        return "any system"
+    return either([PLATFORMS[name].label for name in of_wheel_tags(tags)]) or tags
 
 
 def _excluding(reader: StatementReader, matrix: Matrix) -> Iterator[Statement]:
@@ -165,12 +167,18 @@ def _excluding(reader: StatementReader, matrix: Matrix) -> Iterator[Statement]:
     for requirement in _requirements(reader):
         project = reader.project(requirement.name) or canonical(requirement.name)
         by_project.setdefault(project, []).append(requirement)
-    for project, found in by_project.items():
-        pair = _first_pair(found, matrix.versions(project) if matrix.is_curated(project) else ())
+    for project, requirements in by_project.items():
+        pair = _first_pair(
+            requirements, matrix.versions(project) if matrix.is_curated(project) else ()
+        )
         if pair is None:
             continue
         first, second = pair
-        known = (reader.project(one.who.split()[0]) for one in pair if one.who != _YOU)
+        known = (
+            reader.project(requirement.who.split()[0])
+            for requirement in pair
+            if requirement.who != _YOU
+        )
         yield Excluding(
             project=project,
             line=second.line,
@@ -183,27 +191,27 @@ def _excluding(reader: StatementReader, matrix: Matrix) -> Iterator[Statement]:
 
 
 def _first_pair(
-    found: list[_Requirement], releases: list[str] | tuple[str, ...]
+    requirements: list[_Requirement], releases: list[str] | tuple[str, ...]
 ) -> tuple[_Requirement, _Requirement] | None:
     """Return two requirements of different packages that no release satisfies both."""
-    for at, one in enumerate(found):
-        for other in found[:at]:
-            if one.who.split()[0] == other.who.split()[0]:
+    for at, later in enumerate(requirements):
+        for earlier in requirements[:at]:
+            if later.who.split()[0] == earlier.who.split()[0]:
                 continue
-            if _is_refused(one, other) or _is_refused(other, one):
-                return other, one
-            allowed = [release for release in releases if accepts(one.specifier, release)]
-            both = [release for release in allowed if accepts(other.specifier, release)]
+            if _is_refused(later, earlier) or _is_refused(earlier, later):
+                return earlier, later
+            allowed = [release for release in releases if accepts(later.specifier, release)]
+            both = [release for release in allowed if accepts(earlier.specifier, release)]
             # What neither release list knows is no conflict that is known.
-            if allowed and not both and any(accepts(other.specifier, r) for r in releases):
-                return other, one
+            if allowed and not both and any(accepts(earlier.specifier, r) for r in releases):
+                return earlier, later
     return None
 
 
-def _is_refused(one: _Requirement, other: _Requirement) -> bool:
-    """Return whether a pin is outside of what the other requires, whatever releases there are."""
-    pin = one.specifier.removeprefix("==")
-    return is_version(pin) and not accepts(other.specifier, pin)
+def _is_refused(later: _Requirement, earlier: _Requirement) -> bool:
+    """Return whether a pin is outside of what another requires, whatever releases there are."""
+    pin = later.specifier.removeprefix("==")
+    return is_version(pin) and not accepts(earlier.specifier, pin)
 
 
 def _requirements(reader: StatementReader) -> Iterator[_Requirement]:

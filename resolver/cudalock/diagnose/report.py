@@ -31,11 +31,11 @@ def lines(diagnosis: Diagnosis) -> Iterator[str]:
     in_full = [match for match in diagnosis.matches if match.is_named][:SHOWN]
     for match in in_full:
         yield from _of_match(match)
-    others = [match for match in diagnosis.matches if match not in in_full]
-    for match in others[:SHOWN]:
+    in_brief = [match for match in diagnosis.matches if match not in in_full]
+    for match in in_brief[:SHOWN]:
         yield f"or: {match.component} {match.says}   [{match.fact.id}]"
-    if len(others) > SHOWN:
-        yield f"or: {len(others) - SHOWN} more that are less likely; --json lists them"
+    if len(in_brief) > SHOWN:
+        yield f"or: {len(in_brief) - SHOWN} more that are less likely; --json lists them"
     for clash in diagnosis.clashes:
         ids = f"   [{', '.join(clash.facts)}]" if clash.facts else ""
         yield f"conflict: {clash.sentence}{ids}"

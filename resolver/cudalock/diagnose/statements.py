@@ -416,8 +416,8 @@ class FrameworkUnloadable(Statement):
     def says(self) -> str:
         if self.is_other_dll:
             return (
-                "opens a DLL of which Windows finds another one first on PATH, or starts none"
-                " without the Visual C++ runtime"
+                "opens a DLL of which another one is found first on PATH, or none starts without"
+                " the Visual C++ runtime"
             )
         return (
             "opens a DLL that is not found: the Microsoft Visual C++ runtime, or a library whose"
@@ -575,7 +575,7 @@ class SourceBuild(Statement):
         name = f"{self.version} is" if self.version else "is"
         match self.reason:
             case "python-long-path":
-                return f"{name} unpacked from its sdist, whose paths are too long for Windows"
+                return f"{name} unpacked from its sdist, whose paths are too long for the system"
             case "python-build-isolation":
                 return (
                     f"{name} built from its sdist by pip, as no wheel fits: in an isolated"
@@ -1522,14 +1522,14 @@ class StatementReader:
             if match and ("rror" in line or "ailed" in line or "not build" in line):
                 failed.setdefault(match["name"].rstrip("."), number)
         # A failure outside of the stack is mentioned alone: it stopped the whole installation.
-        others = [name for name in failed if self.project(name) is None]
-        for name in others[:1]:
+        unlisted = [name for name in failed if self.project(name) is None]
+        for name in unlisted[:1]:
             yield SourceBuild(
                 project=canonical(name), line=failed[name], reason="python-other-build"
             )
         for name, number in failed.items():
             project = self.project(name)
-            if project and not others:
+            if project and not unlisted:
                 yield SourceBuild(project=project, line=number, reason="python-no-wheel")
 
     def _archive(self) -> tuple[str | None, str | None, int]:

@@ -114,13 +114,13 @@ class Answerer:
 
     def _find(self, questions: Sequence[Query]) -> tuple[Resolution, ...] | None:
         """The best resolution of each question, None where one has none."""
-        found: list[Resolution] = []
+        resolutions: list[Resolution] = []
         for goal, target in questions:
             resolution = find(goal, target, self.universe)
             if resolution is None:
                 return None
-            found.append(resolution)
-        return tuple(found)
+            resolutions.append(resolution)
+        return tuple(resolutions)
 
     # -- with less ------------------------------------------------------------------------------
 

@@ -167,13 +167,13 @@ class LiveUniverse:
         except NetworkError as error:
             self._raise([f"{name}{specifier}"], error, coverage)
         listed = LiveProject(self, listing, PACKAGE_INDEX, indexes.urls[0]) if listing else None
-        found = {
+        named = {
             version
             for version in (listed.versions if listed else ())
             if accepts(specifier, version) and not coverage.tells(version)
         }
-        if found:
-            self._named.setdefault(name, set()).update(found)
+        if named:
+            self._named.setdefault(name, set()).update(named)
             self._merged_projects.pop(name, None)
             # What such a release requires may be held by nobody but an index.
             self._opened = True

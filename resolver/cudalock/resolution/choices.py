@@ -355,22 +355,22 @@ class Releases:
         ):
             project.cut()
             return ()
-        found = self.offered(bit)
-        self._viable += bool(found) and not is_free
-        return found
+        candidates = self.offered(bit)
+        self._viable += bool(candidates) and not is_free
+        return candidates
 
     def _is_ignored(self, bit: int) -> bool:
         return not bit & self._admitted and self.is_early(bit)
 
     def offered(self, bit: int) -> tuple[Candidate, ...]:
         """The candidates of a version that nothing refuses."""
-        found = self._offered.get(bit)
-        if found is None:
+        candidates = self._offered.get(bit)
+        if candidates is None:
             problem = self._problem
-            found = tuple(
+            candidates = tuple(
                 candidate
                 for candidate in problem.candidates_at(self.name, self.version(bit))
                 if not problem.refusals(candidate)
             )
-            self._offered[bit] = found
-        return found
+            self._offered[bit] = candidates
+        return candidates

@@ -175,13 +175,13 @@ class Learner:
         # with 200 pins. What the heap has of a name counts while the same is allowed of it.
         chosen, allowed, waiting = self._chosen_at, self._allowed, self._waiting
         for name in self._touched:
-            left = allowed.get(name, ANYTHING)
-            if not left & ABSENT and name not in chosen:
-                heappush(waiting, (self._choices.urgency(name, left), name, left))
+            mask = allowed.get(name, ANYTHING)
+            if not mask & ABSENT and name not in chosen:
+                heappush(waiting, (self._choices.urgency(name, mask), name, mask))
         self._touched.clear()
         while waiting:
-            _, name, left = waiting[0]
-            if allowed.get(name) == left and name not in chosen:
+            _, name, mask = waiting[0]
+            if allowed.get(name) == mask and name not in chosen:
                 return name
             heappop(waiting)
         return None
