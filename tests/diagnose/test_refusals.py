@@ -68,7 +68,7 @@ def test_a_request_of_a_megabyte_is_read_in_time(matrix: Matrix) -> None:
 @pytest.mark.parametrize(
     ("file", "tags"),
     [
-        ("torch-2.1.2+cu121-cp311-cp311-win_amd64.whl", "Python 3.11 on Windows amd64"),
+        ("torch-2.1.2+cu121-cp311-cp311-win_amd64.whl", "Python 3.11 on Windows x86_64"),
         (
             "torchao-0.6.1-cp39-abi3-manylinux_2_28_x86_64.whl",
             "Python 3.9 and newer on Linux x86_64",

@@ -47,8 +47,6 @@ ALLOWED = {
     "activate/snippet.py": 1,
     "environment/layout.py": 1,
     # pip's own words, and a sentence about what they mean.
-    # the platform tags in the names of wheels
-    "diagnose/refusals.py": 9,
     "diagnose/statements.py": 2,
     # Sentences for people, and an example in one.
     "activate/shells.py": 1,
