@@ -146,7 +146,7 @@ TEXT_TESTS = frozenset({"startswith", "endswith", "removeprefix", "removesuffix"
 FOREIGN_MESSAGES = {
     "diagnose/machine.py": 1,
     "diagnose/refusals.py": 1,
-    "diagnose/statements.py": 17,
+    "diagnose/reader.py": 17,
     "diagnose/versions.py": 8,
     "doctor/imports.py": 1,
     "environment/gpu.py": 1,

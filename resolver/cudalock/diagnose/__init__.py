@@ -1,9 +1,9 @@
 """Explain a message, traceback or log: which facts are the cause, and which command fixes it.
 
 1. :mod:`text` decodes and folds the text, so that messages can be compared.
-2. :mod:`symptoms` finds the facts whose messages are in it, and :mod:`statements` reads messages
-   that name a project themselves (:mod:`name_table` says which releases have a name,
-   :mod:`refusals` reads those of installers);
+2. :mod:`symptoms` finds the facts whose messages are in it, and :mod:`reader` makes
+   :mod:`statements` of messages that name a project themselves (:mod:`name_table` says which
+   releases have a name, :mod:`refusals` reads those of installers);
    :mod:`versions` and :mod:`machine` read package versions, Python, platform, GPU and driver.
 3. :mod:`clashes` judges the versions, and :mod:`ranking` orders the facts, the likeliest first.
 4. :mod:`goal` decides which projects a fix is about, :mod:`attempts` lists what to solve for, the
@@ -20,9 +20,10 @@ from cudalock.diagnose.clashes import find_clashes
 from cudalock.diagnose.goal import FixGoal, make_goal
 from cudalock.diagnose.machine import Clues, read_clues
 from cudalock.diagnose.ranking import Evidence, broken_in_every_release, rank
+from cudalock.diagnose.reader import read_statements
 from cudalock.diagnose.refusals import read_refusals
 from cudalock.diagnose.remedy import Remedy, RemedySearch
-from cudalock.diagnose.statements import NotOnIndex, Unmet, read_statements
+from cudalock.diagnose.statements import NotOnIndex, Unmet
 from cudalock.diagnose.symptoms import Match, find_matches, of_statements, read_places
 from cudalock.diagnose.text import PastedText, has_error
 from cudalock.diagnose.text import decode as decode

@@ -72,46 +72,11 @@ def make_goal(
     best = matches[0]
     fact = best.fact
     is_proven = fact.id in evidence.proven
-    # No version ends a wish for another GPU or more memory, and none is known to where the text
-    # does not name the GPU. A proven conflict of versions is fixable whatever else the text has.
-    if not is_proven and (best.cure != "versions" or _is_of_unknown_machine(fact, evidence)):
-        return FixGoal()
-    # A driver that runs the build's CUDA major version is new enough: something else is wrong.
-    if isinstance(best.statement, OldDriver) and (
-        not evidence.clues.driver or evidence.has_cuda_up_to(best.statement.cuda)
-    ):
-        return FixGoal()
-    # Without Python and platform it is unknown for which wheels the installer looked, except that a
-    # version which does not exist has none anywhere.
-    if isinstance(best.statement, NoCandidate) and not (
-        _tells_wheel_tags(evidence)
-        or _is_no_release(best.statement, matrix)
-        or _is_of_other_platforms(best.statement, evidence, matrix)
-    ):
-        return FixGoal()
-    if (
-        isinstance(best.statement, SourceBuild)
-        and best.statement.reason == "python-no-wheel"
-        and not _tells_wheel_tags(evidence)
-    ):
-        return FixGoal()
-    # A wheel is one for the framework that is there.
-    is_of_wheel = isinstance(best.statement, (NoCompiler, Unloadable))
-    if is_of_wheel and matrix.framework not in pinned:
+    if not _may_be_cured(best, pinned, evidence, matrix, is_proven=is_proven):
         return FixGoal()
     subject = best.component if matrix.project(best.component) else None
     mends = tuple(map(_requirement, fact.mends))
-    alternatives = tuple(pair for pair in mends if pair[1])
-    if best.statement:
-        alternatives = best.statement.alternatives
-    elif not alternatives:
-        # The same line may say which version would do.
-        alternatives = tuple(
-            pair
-            for match in matches
-            if match.line == best.line and isinstance(match.statement, Unmet)
-            for pair in match.statement.alternatives
-        )
+    alternatives = _alternatives(matches, mends)
     has_cure = best.statement or alternatives or is_proven or mends or _is_of_versions(fact)
     if not has_cure:
         # A general message is about all versions in the text, if about any.
@@ -156,6 +121,56 @@ def make_goal(
             match.component for match in matches if isinstance(match.statement, Unmet)
         ),
         keeps_framework=isinstance(best.statement, NoCompiler),
+    )
+
+
+def _may_be_cured(
+    best: Match,
+    pinned: Sequence[str],
+    evidence: Evidence,
+    matrix: Matrix,
+    *,
+    is_proven: bool,
+) -> bool:
+    """Return whether other versions may end what a message tells, as far as the text tells."""
+    # No version ends a wish for another GPU or more memory, and none is known to where the text
+    # does not name the GPU. A proven conflict of versions is fixable whatever else the text has.
+    if not is_proven and (best.cure != "versions" or _is_of_unknown_machine(best.fact, evidence)):
+        return False
+    match best.statement:
+        case OldDriver(cuda=cuda):
+            # A driver that runs the build's CUDA major version is new enough: something else is
+            # wrong.
+            return bool(evidence.clues.driver) and not evidence.has_cuda_up_to(cuda)
+        case NoCandidate() as statement:
+            # Without Python and platform it is unknown for which wheels the installer looked,
+            # except that a version which does not exist has none anywhere.
+            return (
+                _tells_wheel_tags(evidence)
+                or _is_no_release(statement, matrix)
+                or _is_of_other_platforms(statement, evidence, matrix)
+            )
+        case SourceBuild(reason="python-no-wheel"):
+            return _tells_wheel_tags(evidence)
+        case NoCompiler() | Unloadable():
+            # A wheel is one for the framework that is there.
+            return matrix.framework in pinned
+    return True
+
+
+def _alternatives(
+    matches: Sequence[Match], mends: Sequence[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """Return what the first match says to take instead, each a project and a specifier."""
+    best = matches[0]
+    if best.statement:
+        return best.statement.alternatives
+    # The same line may say which version would do.
+    return tuple(pair for pair in mends if pair[1]) or tuple(
+        pair
+        for match in matches
+        if match.line == best.line and isinstance(match.statement, Unmet)
+        for pair in match.statement.alternatives
     )
 
 

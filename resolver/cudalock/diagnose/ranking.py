@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from cudalock.diagnose.machine import LONGEST
-from cudalock.diagnose.statements import FRAME, MissingName, SourceBuild, Unloadable
+from cudalock.diagnose.reader import FRAME
+from cudalock.diagnose.statements import MissingName, SourceBuild, Unloadable
 from cudalock.diagnose.text import fold
 from cudalock.matrix.facts import NONE
 from cudalock.targets import PLATFORMS

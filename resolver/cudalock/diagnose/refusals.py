@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cudalock.diagnose.machine import LONGEST
-from cudalock.diagnose.statements import NoCandidate, Statement, StatementReader
+from cudalock.diagnose.reader import StatementReader
+from cudalock.diagnose.statements import NoCandidate, Statement
 from cudalock.targets import PLATFORMS
 from cudalock.targets.platforms import of_wheel_tags
 from cudalock.text import either
