@@ -32,11 +32,11 @@ GOALS = [
     "--torch 2.9.1 --cuda cpu --platform linux",
     "--torch 2.9.1 --xformers --platform linux",
     "--torch 2.9 --platform linux-aarch64",
-    "--torch 2.9.1 --vision --cuda 12.6 --platform linux --platform windows",
+    "--torch 2.8.0 --vision --cuda 12.6 --platform linux --platform windows",
     *["--torch 2.8 --fa2 --builders official --platform linux"][: sys.version_info < (3, 13)],
     "--torch 2.9.1 --cuda cpu --platform linux --platform macos",
     "--fa3 --platform linux",
-    "--torch 2.9.1 --bnb --vision --cuda 12.6 --platform windows",
+    "--torch 2.8.0 --bnb --vision --cuda 12.6 --platform windows",
     "--toolkit 12.4.1:cudart,nvcc,cublas --platform windows",
 ]
 

@@ -230,6 +230,7 @@ class Release:
         "_by_label",
         "_requires",
         "_rows",
+        "_seen",
         "_table",
         "project",
         "version",
@@ -245,6 +246,7 @@ class Release:
         self._rows: list[dict[str, Any]] = rows
         self._builds: list[Build | None] = [None] * len(rows)
         self._by_label: dict[str, dict[tuple[str, ...], list[int]]] = {}
+        self._seen: frozenset[tuple[tuple[str | None, ...], str]] | None = None
         self._requires = tuple(table.get("requires", ()))
 
     @property
@@ -313,13 +315,15 @@ class Release:
     def has_seen_beside(self, build: Build, tags: str) -> bool:
         """Return whether somebody has seen a wheel that differs from one of a build in its Python
         alone: of the same place and local label, for the same platform."""
-        place, platform = _place_of(build), _platform_of(tags)
-        return any(
-            other.known != "derived"
-            and _place_of(other) == place
-            and any(_platform_of(seen) == platform for seen in other.tags)
-            for other in self.builds
-        )
+        if self._seen is None:
+            # Of flash-attn a release has hundreds of builds, and each candidate wants to know.
+            self._seen = frozenset(
+                (_place_of(other), _platform_of(seen))
+                for other in self.builds
+                if other.known != "derived"
+                for seen in other.tags
+            )
+        return (_place_of(build), _platform_of(tags)) in self._seen
 
     def by_label(self, name: str) -> dict[tuple[str, ...], list[int]]:
         """Return the positions of the builds by their values of a label; () for those without."""
