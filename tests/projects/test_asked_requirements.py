@@ -67,13 +67,20 @@ def test_nested_files_are_beside_their_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["--index-url https://example.org", "-i x", "--pre", "--only-binary :all:", "-f ."]
+    "option", ["--index-url https://example.org", "-i x", "--prefer-binary", "--only-binary :all:", "-f ."]
 )
 def test_options_are_noted(option: str) -> None:
     lines = read_bytes(f"torch\n{option}\n".encode())
     assert shown(lines) == ["torch"]
     (note,) = lines.notes
     assert note.startswith(f"standard input:2: `{option.split()[0]}`")
+
+
+def test_a_file_takes_pre_releases() -> None:
+    lines = read_bytes(b"torch\n--pre\n")
+    assert lines.takes_early
+    assert lines.notes == []
+    assert not read_bytes(b"torch\n").takes_early
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from cudalock.targets.platforms import PROCESSOR_OF_MAC, SPELLINGS
 from cudalock.versions import accepts, holds, may_accept, specifier_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cudalock.diagnose.machine import Clues
     from cudalock.diagnose.symptoms import Match
@@ -387,10 +387,40 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     says nothing; and where no version cures the best one, the others, which may be cured by one,
     are left out as well.
     """
+    possible = _with_better_grounds(matches, _not_ruled_out(matches, evidence), evidence)
+    stated_lines = {match.line for match in matches if match.statement}
+    possible.sort(
+        key=lambda match: (
+            not _is_grounded(match, evidence),
+            *_key(match, evidence, stated_lines),
+        )
+    )
+    # Where memory or the program is the cause, versions that look wrong as well only mislead.
+    if possible and possible[0].fact.cure == "none":
+        return possible[:1]
+    best = [match._replace(is_named=_is_grounded(match, evidence)) for match in possible[:1]]
+    unlikelier = possible[1:]
+    if any(
+        evidence.has_other_version(match.component)
+        or evidence.is_violated(match.fact)
+        or evidence.is_told_by_framework(match)
+        for match in best
+    ):
+        # Where the text has the version of the project, or what it has of torch and the machine is
+        # the cause, or torch says so itself, what may be of others only hides it.
+        unlikelier = [m for m in unlikelier if m.statement or evidence.shows(m)]
+        return [*best, *(m._replace(is_named=_is_sure(m, evidence)) for m in unlikelier)]
+    return [
+        *best,
+        *(m._replace(is_named=bool(m.statement) or evidence.shows(m)) for m in unlikelier),
+    ]
+
+
+def _not_ruled_out(matches: Sequence[Match], evidence: Evidence) -> list[Match]:
+    """Return the matches that neither the text nor another reading of the same line rules out."""
     statements = [match.statement for match in matches if match.statement]
     stated = {id for statement in statements for id in statement.stands_for}
     stated_projects = {statement.project for statement in statements}
-    stated_lines = {match.line for match in matches if match.statement}
     possible = [
         match
         for match in matches
@@ -419,12 +449,18 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     ]
     # Where a fact of the same project knows the message, what was read of it says no more.
     known = {(match.component, match.line) for match in possible if not match.statement}
-    possible = [
+    return [
         match
         for match in possible
         if not isinstance(match.statement, (MissingName, Unloadable))
         or (match.component, match.line) not in known
     ]
+
+
+def _with_better_grounds(
+    matches: Sequence[Match], possible: list[Match], evidence: Evidence
+) -> list[Match]:
+    """Return those of the possible matches beside which no other explains the message better."""
     breaking = [match for match in possible if not match.is_weak]
     if breaking:
         possible = [match for match in possible if not match.is_weak or _is_of(match, breaking)]
@@ -444,31 +480,7 @@ def rank(matches: list[Match], evidence: Evidence) -> list[Match]:
     ]
     if any(_is_of_compiler(match) for match in possible):
         possible = [m for m in possible if not _is_mere_build(m, evidence)]
-    possible.sort(
-        key=lambda match: (
-            not _is_grounded(match, evidence),
-            *_key(match, evidence, stated_lines),
-        )
-    )
-    # Where memory or the program is the cause, versions that look wrong as well only mislead.
-    if possible and possible[0].fact.cure == "none":
-        return possible[:1]
-    best = [match._replace(is_named=_is_grounded(match, evidence)) for match in possible[:1]]
-    unlikelier = possible[1:]
-    if any(
-        evidence.has_other_version(match.component)
-        or evidence.is_violated(match.fact)
-        or evidence.is_told_by_framework(match)
-        for match in best
-    ):
-        # Where the text has the version of the project, or what it has of torch and the machine is
-        # the cause, or torch says so itself, what may be of others only hides it.
-        unlikelier = [m for m in unlikelier if m.statement or evidence.shows(m)]
-        return [*best, *(m._replace(is_named=_is_sure(m, evidence)) for m in unlikelier)]
-    return [
-        *best,
-        *(m._replace(is_named=bool(m.statement) or evidence.shows(m)) for m in unlikelier),
-    ]
+    return possible
 
 
 def _is_of(note: Match, breaking: Iterable[Match]) -> bool:
