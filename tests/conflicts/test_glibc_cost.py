@@ -24,7 +24,10 @@ UNIVERSE = ClosedUniverse(Matrix.load())
     ("requirements", "said"),
     [
         # Upstream links its wheels on a newer Linux: a fact, and no tag.
-        (("flash-attn", "torch==2.5.1"), "flash-attn 2.8.3.post1 needs glibc 2.32: add `--glibc 2.32`"),
+        (
+            ("flash-attn", "torch==2.5.1"),
+            "flash-attn 2.8.3.post1 needs glibc 2.32: add `--glibc 2.32`",
+        ),
         # What it requires has wheels for a newer glibc alone.
         (("exllamav3", "torch==2.11.0"), "needs glibc 2.31: add `--glibc 2.31`"),
         # The goal gets its newest, or misses it for another reason.

@@ -261,6 +261,30 @@ def test_generate_takes_them_too(
     assert pins(skipped.stdout) == {"zz-user": "1.0", "zz-pure": "1.1", "zz-base": "2.0"}
 
 
+def test_what_helps_is_told_for_a_release_that_nobody_came_to(index: LocalIndex) -> None:
+    """Where the newest releases of a project require more that cannot be had."""
+    index.add(
+        MAIN,
+        *(
+            build_wheel(
+                "zz-app",
+                f"1.{minor}",
+                requires=["zz-cuda", "zz-mid"] if minor else ["zz-cuda"],
+                offer_metadata=True,
+            )
+            for minor in range(40)
+        ),
+        build_wheel("zz-mid", "1.0", requires=["zz-base<2"], offer_metadata=True),
+    )
+    status, _, said = run("zz-app", index)
+    assert status == 1, said
+    assert "zz-app --allow-build zz-cuda" in said
+    assert "zz-app --skip zz-cuda" in said
+    allowed, text, said = run("zz-app --allow-build zz-cuda", index)
+    assert allowed == 0, said
+    assert pins(text)["zz-app"] == "1.0"
+
+
 def test_older_releases_are_not_downloaded_where_the_newest_compile(index: LocalIndex) -> None:
     for number in range(12):
         index.add(MAIN, build_sdist("zz-many", f"1.{number}", COMPILES))

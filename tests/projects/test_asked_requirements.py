@@ -67,7 +67,8 @@ def test_nested_files_are_beside_their_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["--index-url https://example.org", "-i x", "--prefer-binary", "--only-binary :all:", "-f ."]
+    "option",
+    ["--index-url https://example.org", "-i x", "--prefer-binary", "--only-binary :all:", "-f ."],
 )
 def test_options_are_noted(option: str) -> None:
     lines = read_bytes(f"torch\n{option}\n".encode())

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from cudalock.errors import NetworkError
+from cudalock.errors import GaveUp, NetworkError
 from cudalock.goals import Goal, ProjectRequirement, command_line
 from cudalock.records import NamedTuple, replace
 from cudalock.resolution.elements import (
@@ -155,7 +155,9 @@ class Advisor:
         changes = [(f"compiling {named} yourself", build)]
         changes += [(f"all but {named}", skip)] if others else []
         for change, changed in changes:
-            yield from self._solved(iter([Suggestion(change, changed, target)]))
+            suggestion = Suggestion(change, changed, target)
+            if self._is_possible(suggestion) or self._is_found(suggestion):
+                yield suggestion
 
     # -- one change -----------------------------------------------------------------------------
 
@@ -235,6 +237,16 @@ class Advisor:
         # Another target may need an index that cannot be queried: that is no suggestion.
         with suppress(NetworkError):
             return not self._lacks_wheels(problem) and Search(problem).is_possible()
+        return False
+
+    def _is_found(self, suggestion: Suggestion) -> bool:
+        """Return whether the index has a solution beyond the releases that were looked at: who
+        may build one source distribution meets requirements that nobody came to before."""
+        if not self._universe.is_open:
+            return False
+        with suppress(GaveUp, NetworkError):
+            goal, target = suggestion.goal, suggestion.target
+            return find(goal, target, self._universe, looks_newer=False) is not None
         return False
 
     def _lacks_wheels(self, problem: Problem) -> bool:
