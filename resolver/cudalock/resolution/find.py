@@ -13,6 +13,7 @@ from cudalock.resolution.model import Reason, Resolution, UnknownNewer
 from cudalock.resolution.of_their_day import (
     bounded_since,
     later_than_their_day,
+    of_newest_major,
     older_than_their_day,
     stated_projects,
 )
@@ -111,17 +112,9 @@ class _Newer:
 def _of_their_day(resolution: Resolution) -> Resolution:
     """Return the resolution with the neighbours of old releases in the major versions of their day;
     all of them, else those that something ties to the framework, else none."""
-    # Another component may become older for it: to keep datasets at its newest once made
-    # transformers that of 2019.
-    # A framework of which the goal states no version is what its components say.
-    is_stated = resolution.matrix.framework in stated_projects(resolution)
-    named = frozenset(resolution.goal_names) - {resolution.matrix.framework or ""}
-    names = named if is_stated else named | {resolution.matrix.framework or ""}
-    for floors in (bounded_since(resolution), older_than_their_day(resolution)):
-        younger = _constrained(resolution, floors, names) if floors else None
-        if younger is not None:
-            resolution = younger._replace(goal=resolution.goal)
-            break
+    younger = _younger(resolution)
+    if younger is not None:
+        resolution = younger._replace(goal=resolution.goal)
     dated = later_than_their_day(resolution)
     stack = resolution.matrix.curated
     # Of all in the stack both are the same, and a search costs time.
@@ -134,12 +127,31 @@ def _of_their_day(resolution: Resolution) -> Resolution:
     return resolution
 
 
+def _younger(resolution: Resolution) -> Resolution | None:
+    """Return the resolution with components of the goal that are not as old, None where that has no
+    solution, or nothing is too old."""
+    framework = resolution.matrix.framework or ""
+    # A framework of which the goal states no version is what its components say.
+    unstated = {framework} - stated_projects(resolution)
+    named = {*resolution.goal_names} - {framework}
+    for rule in (bounded_since, older_than_their_day, of_newest_major):
+        floors = rule(resolution)
+        # Another component may become older for it: to keep datasets at its newest once made
+        # transformers that of 2019. For a major version alone none may.
+        free = {floor.name for floor in floors} if rule is of_newest_major else named
+        younger = _constrained(resolution, floors, frozenset(free | unstated)) if floors else None
+        if younger is not None:
+            return younger
+    return None
+
+
 def _constrained(
     resolution: Resolution, constraints: tuple[ProjectRequirement, ...], free: frozenset[str]
 ) -> Resolution | None:
     """Return the resolution with some pins constrained, None if that costs the goal something: a
     warning, or another version of a component that is not `free`."""
     goal = resolution.goal.constrained(constraints)
+    named = frozenset(each.name for each in constraints) & frozenset(resolution.goal_names)
 
     def attempt() -> Attempt[Resolution | None]:
         problem = Problem(goal, resolution.target, resolution.universe)
@@ -153,12 +165,22 @@ def _constrained(
     except (GaveUp, NetworkError):
         # A preference: what cannot be found out leaves the resolution as it is.
         return None
-    if other is None or len(other.warnings) > len(resolution.warnings):
+    if other is None or _costs_a_warning(resolution, other, named):
         return None
     framework = resolution.matrix.framework or ""
     names = {*resolution.goal_names, framework} - free
     is_same = all(_version_of(other, name) == _version_of(resolution, name) for name in names)
     return other if is_same else None
+
+
+def _costs_a_warning(resolution: Resolution, other: Resolution, named: frozenset[str]) -> bool:
+    """Return whether another resolution has more warnings, those of some components of the goal
+    apart: what is said of a component in itself does not count before its major version."""
+    known = {fact.id for fact in resolution.warnings}
+    further = [fact for fact in other.warnings if fact.id not in known]
+    if all(fact.component in named for fact in further):
+        return False
+    return len(other.warnings) > len(resolution.warnings)
 
 
 def _version_of(resolution: Resolution, name: str) -> str | None:

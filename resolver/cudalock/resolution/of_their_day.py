@@ -165,6 +165,26 @@ def older_than_their_day(resolution: Resolution) -> tuple[ProjectRequirement, ..
     return tuple(found)
 
 
+def of_newest_major(resolution: Resolution) -> tuple[ProjectRequirement, ...]:
+    """Return constraints that keep components of the goal, of which an older major version was
+    chosen, to the newest one: a dgl of 2018 has no warning, and works with nothing of today."""
+    stated = stated_projects(resolution)
+    found = []
+    for name in resolution.goal_names:
+        candidate, project = resolution.pins.get(name), resolution.universe.project(name)
+        if candidate is None or project is None or name in stated:
+            continue
+        majors = (
+            parse_version(version).major
+            for version in reversed(project.versions)
+            if not is_prerelease(version)
+        )
+        newest = next(majors, 0)
+        if parse_version(candidate.version or "0").major < newest < _LEAST_YEAR:
+            found.append(ProjectRequirement.of(name, f">={newest}"))
+    return tuple(found)
+
+
 def _oldest_since(resolution: Resolution, name: str, day: str) -> str | None:
     """Return the oldest release of a project since a day; None if it has none, or none is known."""
     project = resolution.universe.project(name)
@@ -181,4 +201,10 @@ def stated_projects(resolution: Resolution) -> set[str]:
     return {stated.name for stated in (*goal.requirements, *goal.constraints) if stated.specifier}
 
 
-__all__ = ["bounded_since", "later_than_their_day", "older_than_their_day", "stated_projects"]
+__all__ = [
+    "bounded_since",
+    "later_than_their_day",
+    "of_newest_major",
+    "older_than_their_day",
+    "stated_projects",
+]
