@@ -168,6 +168,10 @@ def older_than_their_day(resolution: Resolution) -> tuple[ProjectRequirement, ..
 def of_newest_major(resolution: Resolution) -> tuple[ProjectRequirement, ...]:
     """Return constraints that keep components of the goal, of which an older major version was
     chosen, to the newest one: a dgl of 2018 has no warning, and works with nothing of today."""
+    target = resolution.target
+    # A warning about what the user stated is a reason to go back: ctranslate2 4 is for CUDA 12.
+    if resolution.goal.accelerator is not None or target.gpus or target.driver:
+        return ()
     stated = stated_projects(resolution)
     found = []
     for name in resolution.goal_names:
