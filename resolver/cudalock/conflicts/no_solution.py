@@ -30,7 +30,7 @@ from cudalock.resolution.machine import newer_glibcs
 from cudalock.resolution.model import Candidate
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search
-from cudalock.resolution.unreachable import unreachable_requirements
+from cudalock.resolution.unreachable import is_final_without_solution
 from cudalock.targets import DEFAULT_GLIBC
 from cudalock.versions import version_order
 
@@ -69,7 +69,7 @@ def explain(goal: Goal, target: Target, universe: Universe) -> NoSolution:
     )
     problem = Problem(goal, target, universe)
     # Where something required is out of reach, no further release of another project would help.
-    is_final = problem.contradicts_wish or bool(unreachable_requirements(problem))
+    is_final = is_final_without_solution(problem)
     unlisted = () if is_final else universe.unlisted(Blame(Search(problem)).of_no_solution())
     if unlisted:
         conflicts.append(tuple(map(NotLookedUp, unlisted)))

@@ -250,15 +250,17 @@ class PinExplainer:
         for requirement in requirements:
             if requirement.kind != "requires" or requirement.name in self._chosen:
                 continue
-            held = universe.matrix.project(requirement.name)
             try:
                 project = universe.project(requirement.name)
             except NetworkError:
                 continue
-            if project is None and held is None and universe.is_open:
-                return f"it requires {requirement}, which is on no index that was queried"
+            if project is None:
+                if universe.is_open:
+                    return f"it requires {requirement}, which is on no index that was queried"
+                continue
             # Of what an index alone has, a part is looked at.
-            if project is held is not None and not any(
+            is_held = project is universe.matrix.project(requirement.name)
+            if is_held and not any(
                 requirement.accepts(other) and not self._hard_refusals(other)
                 for other in self._problem.candidates(requirement.name)
             ):
@@ -288,9 +290,8 @@ class PinExplainer:
         """Why a build of the framework cannot be had for what it fixes: its CUDA release."""
         for virtual in self._resolution.virtual_candidates:
             fixed = _fixed(candidate, virtual.name)
-            for elements in self._problem.refusals(fixed) if fixed else ():
-                if not elements & self._problem.soft_elements:
-                    return self._refusal(elements)
+            for elements in self._hard_refusals(fixed) if fixed else ():
+                return self._refusal(elements)
             for requirement, parent in self._resolution.reasons.get(virtual.name, ()):
                 is_other = parent is not None and parent != candidate.name
                 if is_other and not requirement.accepts(fixed):

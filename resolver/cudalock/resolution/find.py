@@ -19,7 +19,7 @@ from cudalock.resolution.of_their_day import (
 )
 from cudalock.resolution.problem import Problem
 from cudalock.resolution.search import Search, Solution
-from cudalock.resolution.unreachable import unreachable_requirements
+from cudalock.resolution.unreachable import is_final_without_solution
 from cudalock.resolution.warnings import warnings_in_force
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def find(
                 return Attempt(resolution, has_solution=True)
             newer = _Newer(search, solution)
             return Attempt(resolution, has_solution=True, blockers=newer.blockers)
-        is_final = problem.contradicts_wish or bool(unreachable_requirements(problem))
+        is_final = is_final_without_solution(problem)
         blockers = Blame(search).of_no_solution
         return Attempt(None, has_solution=False, is_final=is_final, blockers=blockers)
 

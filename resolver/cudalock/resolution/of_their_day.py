@@ -10,7 +10,7 @@ choice: a transformers of 2019 has no bound on what came after it, and works wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from cudalock.goals import ProjectRequirement
@@ -25,6 +25,7 @@ from cudalock.versions import (
 )
 
 if TYPE_CHECKING:
+    from cudalock.matrix.releases import Project
     from cudalock.resolution.model import Candidate, Resolution
 
 _BOUNDS: Final = ("<", "<=", "==", "===", "~=")
@@ -88,10 +89,9 @@ def _is_bounded(specifier: str) -> bool:
 def _newest_major(resolution: Resolution, name: str, day: str) -> int | None:
     """Return the newest major version of a day; None if its releases are of no known day, or its
     majors are years."""
-    project = resolution.universe.project(name)
-    for version in reversed(project.versions if project is not None else ()):
-        uploaded = project.release(version).uploaded if project is not None else None
-        if uploaded is not None and uploaded <= day and not is_prerelease(version):
+    for version, project in _finals_newest_first(resolution, name):
+        uploaded = project.release(version).uploaded
+        if uploaded is not None and uploaded <= day:
             major = parse_version(version).major
             return major if major < _LEAST_YEAR else None
     return None
@@ -107,22 +107,14 @@ def bounded_since(resolution: Resolution) -> tuple[ProjectRequirement, ...]:
     upper bound on the framework, where the goal states no version of the framework and an older
     release was chosen for want of such a bound: an lmdeploy of 2023 fits each torch by its
     METADATA, and whoever made the next ones knew of none that does."""
-    framework = resolution.matrix.framework
-    pin = resolution.pins.get(framework or "")
+    pin = resolution.pins.get(resolution.matrix.framework or "")
     if pin is None or pin.name in stated_projects(resolution):
         return ()
-    found = []
-    for name in resolution.goal_names:
-        candidate = resolution.pins.get(name)
-        is_free = candidate is not None and name not in stated_projects(resolution)
-        if candidate is None or not is_free:
-            continue
-        if pin.name not in _unbounded(resolution, candidate):
-            continue
-        newest = _newest_bounded(resolution, candidate, pin)
-        if newest is not None:
-            found.append(ProjectRequirement.of(name, f">={newest}"))
-    return tuple(found)
+    return _floors(
+        (candidate, _newest_bounded(resolution, candidate, pin))
+        for candidate in _unstated_components(resolution)
+        if pin.name in _unbounded(resolution, candidate)
+    )
 
 
 def _newest_bounded(
@@ -130,16 +122,15 @@ def _newest_bounded(
 ) -> str | None:
     """Return the newest release of a project since a candidate that excludes the chosen release of
     the framework as too new; None if there is none."""
-    project = resolution.universe.project(candidate.name)
-    versions = project.versions if project is not None else []
-    for version in reversed(versions[versions.index(candidate.version or "") + 1 :]):
-        builds = project.release(version).builds if project is not None else ()
+    for version, project in _finals_newest_first(resolution, candidate.name):
+        if parse_version(version) <= parse_version(candidate.version or "0"):
+            break
+        builds = project.release(version).builds
         for text in builds[0].requires if builds else ():
-            if leading_name(text) != framework.name or is_prerelease(version):
-                continue
-            specifier = str(parse_requirement(text).specifier)
-            if _is_bounded(specifier) and not accepts(specifier, framework.version or ""):
-                return version
+            if leading_name(text) == framework.name:
+                specifier = str(parse_requirement(text).specifier)
+                if _is_bounded(specifier) and not accepts(specifier, framework.version or ""):
+                    return version
     return None
 
 
@@ -152,17 +143,11 @@ def older_than_their_day(resolution: Resolution) -> tuple[ProjectRequirement, ..
         return ()
     # Days are ISO 8601, which as text are in the order of time.
     limit = f"{int(day[:4]) - _YEARS}{day[4:]}"
-    stated = stated_projects(resolution)
-    found = []
-    for name in resolution.goal_names:
-        candidate = resolution.pins.get(name)
-        release = candidate.release if candidate is not None else None
-        if release is None or name in stated or (release.uploaded or limit) >= limit:
-            continue
-        floor = _oldest_since(resolution, name, limit)
-        if floor is not None:
-            found.append(ProjectRequirement.of(name, f">={floor}"))
-    return tuple(found)
+    return _floors(
+        (candidate, _oldest_since(resolution, candidate.name, limit))
+        for candidate in _unstated_components(resolution)
+        if candidate.release is not None and (candidate.release.uploaded or limit) < limit
+    )
 
 
 def of_newest_major(resolution: Resolution) -> tuple[ProjectRequirement, ...]:
@@ -172,21 +157,45 @@ def of_newest_major(resolution: Resolution) -> tuple[ProjectRequirement, ...]:
     # A warning about what the user stated is a reason to go back: ctranslate2 4 is for CUDA 12.
     if resolution.goal.accelerator is not None or target.gpus or target.driver:
         return ()
+    return _floors(
+        (candidate, _newer_major(resolution, candidate))
+        for candidate in _unstated_components(resolution)
+    )
+
+
+def _newer_major(resolution: Resolution, candidate: Candidate) -> str | None:
+    """Return the newest major version of a project, if it is newer than a candidate's."""
+    newest, _ = next(_finals_newest_first(resolution, candidate.name), ("0", None))
+    major = parse_version(newest).major
+    is_newer = parse_version(candidate.version or "0").major < major < _LEAST_YEAR
+    return str(major) if is_newer else None
+
+
+def _floors(oldest: Iterable[tuple[Candidate, str | None]]) -> tuple[ProjectRequirement, ...]:
+    """Return constraints from the oldest versions that candidates of the goal may have, where there
+    is one."""
+    return tuple(
+        ProjectRequirement.of(candidate.name, f">={version}")
+        for candidate, version in oldest
+        if version is not None
+    )
+
+
+def _unstated_components(resolution: Resolution) -> Iterator[Candidate]:
+    """Yield the pins that the goal names without a version."""
     stated = stated_projects(resolution)
-    found = []
     for name in resolution.goal_names:
-        candidate, project = resolution.pins.get(name), resolution.universe.project(name)
-        if candidate is None or project is None or name in stated:
-            continue
-        majors = (
-            parse_version(version).major
-            for version in reversed(project.versions)
-            if not is_prerelease(version)
-        )
-        newest = next(majors, 0)
-        if parse_version(candidate.version or "0").major < newest < _LEAST_YEAR:
-            found.append(ProjectRequirement.of(name, f">={newest}"))
-    return tuple(found)
+        if name not in stated and name in resolution.pins:
+            yield resolution.pins[name]
+
+
+def _finals_newest_first(resolution: Resolution, name: str) -> Iterator[tuple[str, Project]]:
+    """Yield the versions of a project that are no pre-releases, each with the project: to parse the
+    row of a release takes long."""
+    project = resolution.universe.project(name)
+    for version in reversed(project.versions if project is not None else ()):
+        if project is not None and not is_prerelease(version):
+            yield version, project
 
 
 def _oldest_since(resolution: Resolution, name: str, day: str) -> str | None:

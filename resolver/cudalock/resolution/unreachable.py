@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from cudalock.resolution.problem import Problem
 
 
+def is_final_without_solution(problem: Problem) -> bool:
+    """Return whether no further release could give a problem without a solution one."""
+    return problem.contradicts_wish or bool(unreachable_requirements(problem))
+
+
 def unreachable_requirements(problem: Problem) -> tuple[Requirement, ...]:
     """Return what the goal requires of an index and no release of it can meet."""
     walk = _Walk(problem)
